@@ -1,0 +1,1 @@
+"""Plain typed data that every floor shares: no I/O, no Xen, no imports from above."""

@@ -1,0 +1,45 @@
+"""Bodies of API requests and answers that are not a noun of their own."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from domus.model.config import DomainConfig
+
+#: where xend listens on its own host
+SOCKET_PATH = "/run/domus/xend.sock"
+
+#: where xend listens for other hosts, in TLS
+TLS_PORT = 8443
+
+
+class ApiInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1: who answers, and what it can do beyond the first version of the API."""
+
+    api: int = 1
+    version: str  #: version of Domus
+    host: str
+    extensions: tuple[str, ...] = ()  #: a client asks for a capability, not for a version
+
+
+class CreateRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains: build a domain and start it."""
+
+    config: DomainConfig
+    paused: bool = False  #: leave it paused once built
+
+
+class ShutdownKind(StrEnum):
+    """What the guest is asked for (XenStore, control/shutdown)."""
+
+    POWEROFF = "poweroff"
+    REBOOT = "reboot"
+    HALT = "halt"
+
+
+class ShutdownRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains/REF/shutdown: ask the guest to end."""
+
+    reason: ShutdownKind = ShutdownKind.POWEROFF
