@@ -1,0 +1,5 @@
+"""libxl, the library that builds and manages domains: ctypes, with JSON as the only interface."""
+
+from domus.xen.libxl.libxl import Libxl
+
+__all__ = ["Libxl"]
