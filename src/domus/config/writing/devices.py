@@ -1,0 +1,326 @@
+"""Devices as the specifications of configuration files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Final
+
+from domus.model.config import Disk, DiskFormat, Framebuffer, Nic, NicKind, PciDevice, SoundParams, Vkb, Vsnd
+
+if TYPE_CHECKING:
+    from domus.config.writing.variables import Variables
+
+_TAP: Final = {DiskFormat.QCOW: "qcow", DiskFormat.QCOW2: "qcow2", DiskFormat.VHD: "vhd"}
+
+
+def joined(pairs: Iterable[tuple[str, Any]]) -> str:
+    """`key=value,key=value` of those that have a value; truth as 1 and 0."""
+    return ",".join(
+        f"{key}={int(value) if isinstance(value, bool) else value}"
+        for key, value in pairs
+        if value is not None and value != ""
+    )
+
+
+def put_devices(made: Variables) -> None:
+    """All lists of devices."""
+    config = made.config
+    made.put("disk", [disk_text(disk, made) for disk in config.disks])
+    made.put("vif", [nic_text(nic, made) for nic in config.nics])
+    made.put("vfb", [vfb_text(vfb) for vfb in config.framebuffers])
+    made.put("pci", [pci_text(device) for device in config.pci_devices])
+    _usb(made)
+    made.put("vtpm", [joined((("backend", v.backend_domain), ("uuid", v.uuid))) for v in config.vtpms])
+    made.put(
+        "channel",
+        [
+            joined(
+                (
+                    ("name", c.name),
+                    ("connection", c.connection),
+                    ("path", c.path),
+                    ("backend", c.backend_domain),
+                )
+            )
+            for c in config.channels
+        ],
+    )
+    made.put(
+        "p9",
+        [
+            joined(
+                (
+                    ("tag", p.tag),
+                    ("path", p.path),
+                    ("security_model", p.security_model),
+                    ("type", p.kind),
+                    ("backend", p.backend_domain),
+                    ("max-files", p.max_files),
+                    ("max-open-files", p.max_open_files),
+                    ("max-space", p.max_space),
+                    ("auto-delete", p.auto_delete),
+                )
+            )
+            for p in config.p9s
+        ],
+    )
+    made.put("pvcalls", [f"backend={domain}" for domain in config.pvcalls])
+    made.put(
+        "virtio",
+        [
+            joined(
+                (
+                    ("type", v.kind),
+                    ("transport", v.transport),
+                    ("backend", v.backend_domain),
+                    ("grant_usage", v.grant_usage),
+                )
+            )
+            for v in config.virtios
+        ],
+    )
+    made.put(
+        "vdispl",
+        [
+            joined(
+                (
+                    ("backend", v.backend_domain),
+                    ("be-alloc", v.be_alloc or None),
+                    ("connectors", ";".join(f"{c.unique_id}:{c.width}x{c.height}" for c in v.connectors)),
+                )
+            )
+            for v in config.vdispls
+        ],
+    )
+    made.put("vkb", [_vkb(vkb) for vkb in config.vkbs])
+    made.put("vsnd", [_vsnd(card) for card in config.vsnds])
+    made.put("dtdev", list(config.dtdevs))
+    made.put("ioports", [f"{ports.first:x}-{ports.first + ports.number - 1:x}" for ports in config.ioports])
+    made.put("irqs", [str(number) for number in config.irqs])
+    made.put(
+        "iomem",
+        [
+            f"{pages.start:x},{pages.number:x}" + ("" if pages.gfn is None else f"@{pages.gfn:x}")
+            for pages in config.iomem
+        ],
+    )
+    _cpuid(made)
+
+
+def disk_text(disk: Disk, made: Variables) -> str:
+    """A disk: in xm's form if that can say it and xm is written, else in xl's."""
+    if made.dialect == "xm" and (text := _xm_disk(disk)) is not None:
+        return text
+    if disk.shared:
+        made.lose(f"disk {disk.vdev}: xl has no mode w!")
+    words = [f"vdev={disk.vdev}", f"format={disk.format.value}"]
+    words.append("cdrom" if disk.cdrom else f"access={'rw' if disk.writable else 'ro'}")
+    for key, value in (
+        ("backend", disk.backend_domain),
+        ("backendtype", disk.backend),
+        ("script", disk.script),
+        ("specification", disk.specification),
+        ("grant_usage", None if disk.grant_usage is None else int(disk.grant_usage)),
+    ):
+        if value is not None:
+            words.append(f"{key}={value}")
+    if disk.direct_io_safe:
+        words.append("direct-io-safe")
+    if disk.discard is not None:
+        words.append("discard" if disk.discard else "no-discard")
+    if disk.trusted is not None:
+        words.append("trusted" if disk.trusted else "untrusted")
+    if disk.target is not None:
+        words.append(f"target={disk.target}")  # the last: it takes the rest of the text
+    return ",".join(words)
+
+
+def _xm_disk(disk: Disk) -> str | None:
+    """UNAME,VDEV,MODE[,BACKEND]; None: xm's form cannot say it."""
+    plain = Disk(
+        vdev=disk.vdev,
+        target=disk.target,
+        format=disk.format,
+        writable=disk.writable,
+        shared=disk.shared,
+        cdrom=disk.cdrom,
+        script=disk.script,
+        backend_domain=disk.backend_domain,
+    )
+    target = disk.target or ""
+    if plain != disk or "," in target or (disk.shared and not disk.writable):
+        return None
+    if disk.script is not None:
+        kind = disk.script.removeprefix("block-")
+        if kind == disk.script or kind in ("phy", "file", "tap", "tap2") or not kind.isalnum():
+            return None
+        uname = f"{kind}:{target}"
+    elif not target:
+        uname = ""
+    elif disk.format is DiskFormat.RAW:
+        uname = f"phy:{target}" if target.startswith("/dev/") else f"file:{target}"
+        uname = target if target.startswith("lun:") else uname
+    elif disk.format in _TAP:
+        uname = f"tap:{_TAP[disk.format]}:{target}"
+    else:
+        return None
+    mode = "w!" if disk.shared else "w" if disk.writable else "r"
+    parts = [uname, disk.vdev + (":cdrom" if disk.cdrom else ""), mode]
+    return ",".join(parts + ([disk.backend_domain] if disk.backend_domain else []))
+
+
+def nic_text(nic: Nic, made: Variables) -> str:
+    """A network card."""
+    kind = None if nic.kind is None else ("ioemu" if nic.kind is NicKind.IOEMU else "vif")
+    text = joined(
+        (
+            ("devid", nic.devid),
+            ("mac", nic.mac),
+            ("bridge", nic.bridge),
+            ("network", nic.network),
+            ("ip", " ".join(nic.ips)),
+            ("vifname", nic.vifname),
+            ("type", kind),
+            ("model", nic.model),
+            ("mtu", nic.mtu),
+            ("rate", _rate(nic, made)),
+            ("script", nic.script),
+            ("gatewaydev", nic.gateway_device),
+            ("vlan", nic.vlan),
+            ("backend", nic.backend_domain),
+        )
+    )
+    if nic.network is not None and made.dialect == "xl":
+        made.lose("vif network: xl knows bridges only")
+    if nic.trusted is None:
+        return text
+    flag = "trusted" if nic.trusted else "untrusted"
+    return f"{text},{flag}" if text else flag
+
+
+def _rate(nic: Nic, made: Variables) -> str | None:
+    if nic.rate_bytes is None:
+        return None
+    interval = 50_000 if nic.rate_interval_us is None else nic.rate_interval_us
+    per_second = -(-nic.rate_bytes * 1_000_000 // interval)
+    if per_second * interval // 1_000_000 != nic.rate_bytes or per_second >= 1 << 32:
+        made.lose("vif rate: rounded, since rates are written per second")
+        per_second = min(per_second, (1 << 32) - 1)
+    unit = f"{interval // 1000}ms" if interval % 1000 == 0 else f"{interval}us"
+    return f"{per_second}B/s" if interval == 50_000 else f"{per_second}B/s@{unit}"
+
+
+def vfb_text(vfb: Framebuffer) -> str:
+    """A framebuffer."""
+    vnc, sdl = vfb.vnc, vfb.sdl
+    text = joined(
+        (
+            ("vnc", True if vnc.enable is None else vnc.enable),
+            ("vnclisten", vnc.listen),
+            ("vncdisplay", vnc.display),
+            ("vncunused", vnc.find_unused),
+            ("sdl", sdl.enable),
+            ("opengl", sdl.opengl),
+            ("display", sdl.display),
+            ("xauthority", sdl.xauthority),
+            ("keymap", vfb.keymap),
+        )
+    )
+    return text if vnc.password is None else f"{text},vncpasswd={vnc.password}"
+
+
+def pci_text(device: PciDevice) -> str:
+    """A PCI device."""
+    options = joined(
+        (
+            ("msitranslate", device.msitranslate),
+            ("power_mgmt", device.power_mgmt),
+            ("permissive", device.permissive),
+            ("seize", device.seize),
+            ("rdm_policy", device.rdm_policy),
+        )
+    )
+    slot = "" if device.vdevfn is None else f"{device.vdevfn >> 3:02x}"
+    if device.name is not None:
+        return ",".join(filter(None, (f"name={device.name}", slot and f"vslot={slot}", options)))
+    function = "*" if device.all_functions else f"{device.function:x}"
+    address = f"{device.domain:04x}:{device.bus:02x}:{device.device:02x}.{function}"
+    return ",".join(filter(None, (address + (f"@{slot}" if slot else ""), options)))
+
+
+def _usb(made: Variables) -> None:
+    config = made.config
+    if any(device.path is not None for device in config.usb_devices):
+        if made.dialect == "xl":
+            made.lose("usb devices by the host's port: xl knows bus and address only")
+        texts = []
+        for index, controller in enumerate(config.usb_controllers):
+            ports = {
+                d.port: d.path for d in config.usb_devices if d.controller == index and d.path is not None
+            }
+            text = f"usbver={controller.version},numports={controller.ports}"
+            texts.append(text + "".join(f",port_{port}={path}" for port, path in ports.items()))
+        made.put("vusb", texts)
+        return
+    made.put(
+        "usbctrl", [f"type={c.kind},version={c.version},ports={c.ports}" for c in config.usb_controllers]
+    )
+    made.put(
+        "usbdev",
+        [
+            joined(
+                (
+                    ("type", "hostdev"),
+                    ("hostbus", d.hostbus),
+                    ("hostaddr", d.hostaddr),
+                    ("controller", d.controller),
+                    ("port", d.port),
+                )
+            )
+            for d in config.usb_devices
+        ],
+    )
+
+
+def _vkb(vkb: Vkb) -> str:
+    names = ((name, getattr(vkb, name)) for name in vkb.__struct_fields__)
+    return joined(
+        ("backend" if name == "backend_domain" else name.replace("_", "-"), value) for name, value in names
+    )
+
+
+def _sound(params: SoundParams) -> str:
+    text = joined(
+        (
+            ("sample-rates", ";".join(map(str, params.sample_rates))),
+            ("sample-formats", ";".join(params.sample_formats)),
+            ("channels-min", params.channels_min),
+            ("channels-max", params.channels_max),
+            ("buffer-size", params.buffer_size),
+        )
+    )
+    return f",{text}" if text else ""
+
+
+def _vsnd(card: Vsnd) -> list[str]:
+    names = joined(
+        (("backend", card.backend_domain), ("short-name", card.short_name), ("long-name", card.long_name))
+    )
+    parts = ["CARD" + (f",{names}" if names else "") + _sound(card.params)]
+    for pcm in card.pcms:
+        parts.append("PCM" + ("" if pcm.name is None else f",name={pcm.name}") + _sound(pcm.params))
+        for stream in pcm.streams:
+            parts.append(f"STREAM,unique-id={stream.unique_id},type={stream.kind}" + _sound(stream.params))
+    return parts
+
+
+def _cpuid(made: Variables) -> None:
+    config = made.config
+    texts = []
+    for leaf in config.cpuid:
+        number = f"0x{leaf.leaf:x}" + ("" if leaf.subleaf is None else f",{leaf.subleaf}")
+        registers = joined((name, getattr(leaf, name)) for name in ("eax", "ebx", "ecx", "edx"))
+        texts.append(f"{number}:{registers}")
+    made.put("cpuid", texts)
+    if config.msr:
+        made.lose("cpuid: policies of model-specific registers")
