@@ -1,0 +1,1 @@
+"""Virtual devices that exist: vbd and vif, plugged by answering their backends' nodes in XenStore."""

@@ -1,0 +1,1 @@
+"""Where a domain's cards are plugged in: the bridges of dom0."""

@@ -1,0 +1,1 @@
+"""Where a domain's bytes come from: disk images, the host's disks, loop devices, kernels handed over."""
