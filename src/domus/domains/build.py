@@ -1,0 +1,214 @@
+"""Building domains and taking them away: the steps of the operations, each with its undo."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from domus.devices.backends import NO_SCRIPT
+from domus.devices.hotplug import Hotplug
+from domus.devices.vbd import Claim, is_writable
+from domus.domains import prepare
+from domus.domains.journal import DestroyDomain, ForgetConfig, UndoRecord
+from domus.domains.kept import Kept, KeptDomains
+from domus.domains.listing import Listing
+from domus.domains.operations import OperationHandle
+from domus.domains.prepare import Prepared
+from domus.domains.worker import Workers
+from domus.model.config import DomainConfig, GuestType
+from domus.model.errors import DomainNotFound, HostProblem, NoCapacity
+from domus.model.names import DOM0
+from domus.network import bridges
+from domus.storage import loop
+from domus.storage.blobs import BlobStore
+from domus.xen.libxl import Libxl
+
+log = logging.getLogger(__name__)
+
+Handle = OperationHandle[UndoRecord]
+
+#: Seconds for all devices of a domain; libxl gives each 10 s to its backend before.
+_PLUGGED_WITHIN: Final = 10.0
+#: Seconds for what a destroyed domain leaves to go away: backends, loop devices.
+_GONE_WITHIN: Final = 10.0
+_LOOK_EVERY: Final = 0.01
+
+
+class Builder:
+    """Makes domains, and takes them away. For the event loop."""
+
+    def __init__(
+        self,
+        libxl: Libxl,
+        workers: Workers,
+        hotplug: Hotplug,
+        blobs: BlobStore,
+        kept: KeptDomains,
+        listing: Listing,
+    ) -> None:
+        self._libxl = libxl
+        self._workers = workers
+        self._hotplug = hotplug
+        self._blobs = blobs
+        self._kept = kept
+        self._listing = listing
+        #: disks of domains that are being built, which no backend has yet
+        self._claims: dict[str, tuple[Claim, ...]] = {}
+        self._checking = asyncio.Lock()
+        self._physinfo: dict[str, Any] | None = None
+
+    async def create(self, operation: Handle, config: DomainConfig, *, paused: bool) -> None:
+        """Build a domain, and let it run unless `paused`; `config` has its uuid and MACs.
+
+        The operation's result is its domid. Afterwards its configuration is kept.
+        """
+        kept = Kept(config=config)
+        async with operation.step("checking"):
+            prepared = await self._prepared(config)
+        try:
+            undo = (ForgetConfig(kept.uuid), DestroyDomain(kept.uuid))
+            domid = await self._build(operation, kept, prepared, undo)
+            if not paused:
+                await self._start(operation, config, domid)
+        finally:
+            self._claims.pop(kept.uuid, None)
+
+    async def build_again(self, operation: Handle, kept: Kept) -> None:
+        """Build a domain anew that ended itself; what is left of its last boot goes first.
+
+        Unlike `create`, a xend that is killed meanwhile tries it again on its next start.
+        """
+        async with operation.step("checking"):
+            await self.take_away(kept.uuid)
+            prepared = await self._prepared(kept.config)
+        try:
+            domid = await self._build(operation, kept, prepared, (DestroyDomain(kept.uuid),))
+            await self._start(operation, kept.config, domid)
+        finally:
+            self._claims.pop(kept.uuid, None)
+
+    async def take_away(self, uuid: str, domid: int | None = None) -> None:
+        """Destroy the domains of this uuid, or only that boot of it; harmless when there is none.
+
+        On return their devices are gone too: backends, bridge ports, loop devices.
+        """
+        for found in await self._workers.call(self._libxl.list_domains):
+            if found["uuid"] == uuid and found["domid"] != DOM0 and domid in (None, found["domid"]):
+                await self._destroy(found["domid"])
+
+    async def rename(self, domid: int, name: str) -> None:
+        """Give a domain another name."""
+        await self._workers.call(self._libxl.rename, domid, name)
+
+    async def _destroy(self, domid: int) -> None:
+        disks = {each.params for each in self._hotplug.occupants() if each.device.domid == domid}
+        loops = {disk: file for disk in disks if (file := loop.backing_file(disk)) is not None}
+        vifs = self._hotplug.vif_names(domid)
+        try:
+            await self._workers.call(self._libxl.destroy, domid)
+        except DomainNotFound:
+            log.info("domain %d is gone already", domid)
+
+        def is_left() -> bool:
+            held = (loop.backing_file(device) == file for device, file in loops.items())
+            return any(held) or any(bridges.has_device(name) for name in vifs)
+
+        try:
+            async with asyncio.timeout(_GONE_WITHIN):
+                await self._hotplug.wait_gone(domid)
+                # The kernel takes the devices themselves away a moment after their nodes.
+                while is_left():
+                    await asyncio.sleep(_LOOK_EVERY)
+        except TimeoutError:
+            log.error("domain %d is destroyed, but some of its devices are not gone", domid)
+
+    # Steps
+
+    async def _prepared(self, config: DomainConfig) -> Prepared:
+        """Check everything, and claim the disks."""
+        # One after the other: two that want the same disk must not both find it free.
+        async with self._checking:
+            running = await self._listing.list()
+            prepare.check_identity(config, running)
+            await self._check_guest_type(config.guest_type)
+            names = {info.domid: info.name for info in running}
+            claimed = [claim for claims in self._claims.values() for claim in claims]
+            prepared = await self._workers.call(self._prepare, config, names, claimed)
+            self._claims[config.uuid or ""] = tuple(
+                Claim(f"domain '{config.name}'", claim.path, claim.number, claim.writable, claim.shared)
+                for claim in prepared.claims
+            )
+        return prepared
+
+    def _prepare(
+        self, config: DomainConfig, names: dict[int | None, str], claimed: Iterable[Claim]
+    ) -> Prepared:
+        occupied = (
+            Claim(
+                f"domain '{names.get(each.device.domid, each.device.domid)}'",
+                each.path(),
+                each.number,
+                each.writable,
+            )
+            for each in self._hotplug.occupants()
+        )
+        return prepare.prepare(config, self._blobs, [*occupied, *claimed])
+
+    async def _check_guest_type(self, guest_type: GuestType) -> None:
+        if self._physinfo is None:
+            self._physinfo = await self._workers.call(self._libxl.physinfo)
+        if guest_type is not GuestType.PV and not self._physinfo.get("cap_hvm"):
+            raise HostProblem(
+                f"{guest_type.upper()} guest support is unavailable: is VT/AMD-V supported by your CPU and "
+                "enabled in your BIOS?"
+            )
+
+    async def _build(
+        self, operation: Handle, kept: Kept, prepared: Prepared, undo: tuple[UndoRecord, ...]
+    ) -> int:
+        with ExitStack() as held:
+            loops = {}
+            for place, image in prepared.images().items():
+                async with operation.step(f"attaching {image.path}"):
+                    read_only = not is_writable(prepared.config.disks[place])
+                    device = await self._workers.call(loop.attach, image.path, read_only=read_only)
+                    loops[place] = held.enter_context(device).path
+            document = await self._workers.call(self._document, prepared.connected(loops))
+            async with operation.step("building", undo=undo):
+                await self._kept.put(kept)
+                domid = await self._workers.call(self._libxl.create, document)
+            operation.result(domid=domid)
+            async with operation.step("connecting its devices"):
+                await self._hotplug.wait_plugged(
+                    domid, vbds=prepared.vbds(), vifs=prepared.vifs(), within=_PLUGGED_WITHIN
+                )
+            # blkback has the loop devices open now: they last as long as it does.
+        await self._kept.put(replace(kept, domid=domid, started=time.time(), restart_due=None))
+        return domid
+
+    def _document(self, config: DomainConfig) -> dict[str, Any]:
+        """libxl's document for a domain that there is memory for."""
+        from domus.config.compile import to_libxl  # heavy: only who creates needs it
+
+        document: dict[str, Any] = to_libxl(config, hotplug_script=NO_SCRIPT)
+        need, free = self._libxl.need_memory_kib(document), self._libxl.free_memory_kib()
+        if need > free:
+            raise NoCapacity(
+                f"domain {config.name!r} needs {math.ceil(need / 1024)} MiB, {free // 1024} MiB are free",
+                hint="give it less memory, or end another domain",
+            )
+        return document
+
+    async def _start(self, operation: Handle, config: DomainConfig, domid: int) -> None:
+        async with operation.step("starting"):
+            try:
+                await self._workers.call(self._libxl.unpause, domid)
+            except HostProblem as error:
+                raise HostProblem(f"Failed to unpause domain {config.name}", hint=error.what) from error

@@ -1,0 +1,122 @@
+"""What has to be taken back when an operation fails or xend is killed: records on disk, written first.
+
+A record is data, a tagged msgspec struct; undoing one must be harmless when it is repeated, or when the
+step that it belongs to never began. `UNDO_RECORDS` are those of this xend; a record stays readable by
+the next version: fields are only added, with defaults.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+import msgspec
+
+from domus.domains.database import Database
+from domus.model.operation import Operation
+
+#: Final operations that can still be asked about.
+KEPT_OPERATIONS = 500
+
+
+class DestroyDomain(msgspec.Struct, frozen=True, tag="destroy-domain"):
+    """Take away the domain of this uuid.
+
+    Both ways: it undoes a creation, and finishes a destruction that was cut off.
+    """
+
+    uuid: str
+    domid: int | None = None  #: only this one; None: whichever has the uuid
+
+
+class ForgetConfig(msgspec.Struct, frozen=True, tag="forget-config"):
+    """Forget the configuration that was kept for a domain to be created."""
+
+    uuid: str
+
+
+UndoRecord = DestroyDomain | ForgetConfig
+
+R = TypeVar("R", bound=msgspec.Struct)
+
+
+class Journal(Generic[R]):
+    """Operations and their undo records on disk.
+
+    Args:
+        record_type: type (a union, usually) of the records.
+    """
+
+    def __init__(self, database: Database, record_type: Any) -> None:
+        self._database = database
+        self._decode = msgspec.json.Decoder(record_type).decode
+
+    async def keep(self, operation: Operation, step: int = 0, records: Sequence[R] = ()) -> None:
+        """Write down how an operation stands, and records to undo before those from before.
+
+        Args:
+            step: number of the first of `records` within its operation.
+        """
+        numbered = [
+            (operation.id, step + index, msgspec.json.encode(each)) for index, each in enumerate(records)
+        ]
+
+        def work(connection: sqlite3.Connection) -> None:
+            _keep(connection, operation)
+            connection.executemany("INSERT OR REPLACE INTO undo VALUES (?, ?, ?)", numbered)
+
+        await self._database.write(work)
+
+    async def finish(self, operation: Operation) -> None:
+        """Write down an operation's end; it has nothing to undo any more."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM undo WHERE operation = ?", (operation.id,))
+            _keep(connection, operation)
+
+        await self._database.write(work)
+
+    async def undone(self, operation_id: str, step: int) -> None:
+        """One record has been carried out."""
+        await self._database.write(
+            lambda connection: connection.execute(
+                "DELETE FROM undo WHERE operation = ? AND step = ?", (operation_id, step)
+            )
+        )
+
+    async def records(self, operation_id: str) -> list[tuple[int, R]]:
+        """An operation's records with their step, in the order in which they are to be undone."""
+        query = "SELECT step, record FROM undo WHERE operation = ? ORDER BY step DESC"
+        rows = await self._database.read(
+            lambda connection: connection.execute(query, (operation_id,)).fetchall()
+        )
+        return [(step, self._decode(record)) for step, record in rows]
+
+    async def unfinished(self) -> set[str]:
+        """The operations that have something to undo."""
+        query = "SELECT DISTINCT operation FROM undo"
+        rows = await self._database.read(lambda connection: connection.execute(query).fetchall())
+        return {operation for (operation,) in rows}
+
+    async def operations(self) -> list[Operation]:
+        """All operations that are known."""
+        rows = await self._database.read(
+            lambda connection: connection.execute("SELECT snapshot FROM operation").fetchall()
+        )
+        decoder = msgspec.json.Decoder(Operation)
+        return sorted((decoder.decode(row[0]) for row in rows), key=lambda operation: operation.started)
+
+    async def prune(self, forgotten: Sequence[str]) -> None:
+        """Forget final operations."""
+        rows = [(each,) for each in forgotten]
+        await self._database.write(
+            lambda connection: connection.executemany("DELETE FROM operation WHERE id = ? AND final", rows)
+        )
+
+
+def _keep(connection: sqlite3.Connection, operation: Operation) -> None:
+    connection.execute(
+        "INSERT OR REPLACE INTO operation VALUES (?, ?, ?)",
+        (operation.id, msgspec.json.encode(operation), operation.state.final),
+    )

@@ -1,0 +1,202 @@
+"""Everything that can be said against a domain before anything of it exists, and what its parts really are.
+
+Looks at files, devices and bridges of this host; changes nothing.
+"""
+
+from __future__ import annotations
+
+import secrets
+import stat
+import uuid as uuids
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from msgspec.structs import replace
+
+from domus.config import vdev
+from domus.devices import vif
+from domus.devices.backends import NO_SCRIPT
+from domus.devices.vbd import Claim, Plugging, check_claim, is_writable, plugging
+from domus.model.config import Disk, DomainConfig, GuestType, Nic
+from domus.model.domain import DomainInfo
+from domus.model.errors import AlreadyExists, BadInput, Conflict, InUse, NotFound
+from domus.model.names import check_domain_name, check_uuid
+from domus.network import bridges
+from domus.storage import blobs, dom0_use, targets
+from domus.storage.blobs import BlobStore
+
+_DOM0: Final = (None, "0", "Domain-0")
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A domain that can be built."""
+
+    #: with kernels, bridges and sizes of packets as they are on this host. Disks that are image files
+    #: still need their loop device: see `connected`.
+    config: DomainConfig
+    disks: tuple[targets.Target | None, ...]  #: beside config.disks; None: not a target of this host's
+    claims: tuple[Claim, ...]  #: the disks that it will occupy
+
+    def images(self) -> dict[int, targets.Target]:
+        """The image files that need a loop device, by place in config.disks."""
+        return {
+            place: target
+            for place, (disk, target) in enumerate(zip(self.config.disks, self.disks, strict=True))
+            if target is not None and target.is_file and self._is_ours(disk)
+        }
+
+    def vbds(self) -> list[int]:
+        """The numbers of the vbds that xend plugs."""
+        return [vdev.number(disk.vdev) for disk in self.config.disks if self._is_ours(disk)]
+
+    def vifs(self) -> list[int]:
+        """The numbers of the vifs that xend plugs."""
+        nics = self.config.nics
+        return [devid for devid, nic in zip(vif.devids(nics), nics, strict=True) if nic.script == NO_SCRIPT]
+
+    def connected(self, loops: dict[int, str]) -> DomainConfig:
+        """The configuration to build from.
+
+        Args:
+            loops: loop devices of `images`.
+        """
+        disks = []
+        for place, (disk, target) in enumerate(zip(self.config.disks, self.disks, strict=True)):
+            if target is None:
+                disks.append(disk)
+            elif self._is_ours(disk):
+                path = loops.get(place, target.path)
+                disks.append(replace(disk, target=path, backend="phy", script=NO_SCRIPT))
+            else:
+                disks.append(replace(disk, target=target.path))
+        return replace(self.config, disks=tuple(disks))
+
+    def _is_ours(self, disk: Disk) -> bool:
+        return plugging(disk, self.config.guest_type) is Plugging.LOOP
+
+
+def chosen(config: DomainConfig) -> DomainConfig:
+    """`config` with its uuid and MAC addresses: chosen once, and kept for all its later starts.
+
+    Raises:
+        BadInput: its name or uuid is none.
+    """
+    check_domain_name(config.name)
+    uuid = str(uuids.uuid4()) if config.uuid is None else check_uuid(config.uuid)
+    nics = tuple(
+        nic if nic.mac else replace(nic, mac=vif.choose_mac(secrets.token_bytes(3))) for nic in config.nics
+    )
+    return replace(config, uuid=uuid, nics=nics)
+
+
+def check_identity(config: DomainConfig, running: Iterable[DomainInfo]) -> None:
+    """Refuse a name or uuid that a running domain has.
+
+    Raises:
+        AlreadyExists: in xm's words.
+    """
+    for info in running:
+        if config.name == info.name or config.uuid == info.uuid:
+            raise AlreadyExists(f"Domain '{info.name}' already exists with ID '{info.domid}'")
+
+
+def prepare(config: DomainConfig, store: BlobStore, others: Iterable[Claim]) -> Prepared:
+    """Look at everything that `config` names on this host.
+
+    Args:
+        config: as `chosen` returned it.
+        others: who uses disks now, or is about to.
+
+    Raises:
+        DomusError: the first thing that is not as it must be.
+
+    Where it runs:
+        Reads files and sysfs, and may unpack a kernel: worker threads.
+    """
+    nics = tuple(_nic(nic, f"vif[{place}]") for place, nic in enumerate(config.nics))
+    found = tuple(_target(disk, config, f"disk[{place}]") for place, disk in enumerate(config.disks))
+    claims = [
+        Claim.of_target(f"disk[{place}]", target, disk)
+        for place, (disk, target) in enumerate(zip(config.disks, found, strict=True))
+        if target is not None
+    ]
+    taken = list(others)
+    for place, claim in enumerate(claims):
+        check_claim(claim, [*taken, *claims[:place]])
+    for claim, target in zip(claims, (each for each in found if each is not None), strict=True):
+        _check_dom0(claim, target)
+    images = _with_images(config, store)
+    return Prepared(replace(images, nics=nics), found, tuple(claims))
+
+
+def _target(disk: Disk, config: DomainConfig, where: str) -> targets.Target | None:
+    vdev.number(disk.vdev)
+    if plugging(disk, config.guest_type) not in (Plugging.LOOP, Plugging.QEMU) or disk.target is None:
+        return None
+    if disk.backend_domain not in _DOM0:
+        return None
+    return targets.inspect(disk.target, writable=is_writable(disk), where=where)
+
+
+def _check_dom0(claim: Claim, target: targets.Target) -> None:
+    if claim.shared:
+        return
+    use = dom0_use.of_target(target)
+    if use is not None and (claim.writable or not use.read_only):
+        raise InUse(
+            f"{claim.path} is {use.text} in dom0",
+            where=claim.who,
+            hint="unmount it there first" if "mounted" in use.text else "",
+        )
+
+
+def _nic(nic: Nic, where: str) -> Nic:
+    if nic.script is not None or nic.backend_domain not in _DOM0:
+        return nic
+    if nic.network is not None:
+        raise NotFound(f"this host has no network {nic.network!r}", where=where, hint="name a bridge instead")
+    bridge = bridges.default() if nic.bridge is None else bridges.require(nic.bridge, where=where)
+    if bridge is None:
+        raise NotFound("this host has no bridge", where=where, hint="ip link add xenbr0 type bridge")
+    if nic.vifname is not None and bridges.has_device(bridges.check_device_name(nic.vifname)):
+        raise Conflict(f"a network device {nic.vifname!r} exists already", where=where)
+    # A guest that sends larger packets than its bridge takes would lose them without a word.
+    size = bridges.mtu(bridge) if nic.mtu is None else nic.mtu
+    return replace(nic, bridge=bridge, script=NO_SCRIPT, mtu=None if size == bridges.DEFAULT_MTU else size)
+
+
+def _with_images(config: DomainConfig, store: BlobStore) -> DomainConfig:
+    """`config` with kernel and ramdisk as files of this host, the kernel unpacked where Xen would do that."""
+    kernel, ramdisk = config.kernel, config.ramdisk
+    if kernel is None:
+        if config.guest_type is not GuestType.HVM and config.bootloader is None:
+            raise BadInput(f"a {config.guest_type} guest needs a kernel or a bootloader")
+    elif config.guest_type is GuestType.HVM:
+        kernel = str(_image(kernel, store, "Kernel image"))  # QEMU starts it, and wants it as it is
+    elif kernel.startswith(blobs.PREFIX):
+        kernel = str(store.kernel(kernel.removeprefix(blobs.PREFIX)))
+    else:
+        kernel = str(store.kernel_at(_image(kernel, store, "Kernel image")))
+    if ramdisk is not None:
+        ramdisk = str(_image(ramdisk, store, "Kernel ramdisk"))
+    return replace(config, kernel=kernel, ramdisk=ramdisk)
+
+
+def _image(name: str, store: BlobStore, what: str) -> Path:
+    if name.startswith(blobs.PREFIX):
+        return store.get(name.removeprefix(blobs.PREFIX))
+    path = Path(name)
+    if not path.is_absolute():
+        raise BadInput(f"{what} {name!r} is not an absolute path")
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise NotFound(
+            f"{what} does not exist: {name}", hint="" if error.errno == 2 else str(error.strerror)
+        ) from None
+    if not stat.S_ISREG(facts.st_mode) or not facts.st_size:
+        raise BadInput(f"{what} {name} is {'empty' if stat.S_ISREG(facts.st_mode) else 'no file'}")
+    return path

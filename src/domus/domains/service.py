@@ -1,0 +1,330 @@
+"""The domains of a host: what xend can do with them. The API, and nothing else, calls this.
+
+domains = await Domains.open(store=store, libxl=libxl, state_dir=Path("/var/lib/domus"), blobs=blobs)
+operation = await domains.create(config, paused=False, who="uid:0")
+operation = await domains.operations.wait(operation.id)
+"""
+
+from __future__ import annotations
+
+import builtins
+import logging
+from pathlib import Path
+from typing import Final, Self
+
+from domus.devices.hotplug import Hotplug
+from domus.domains import prepare
+from domus.domains.build import Builder, Handle
+from domus.domains.database import Database
+from domus.domains.endings import Endings
+from domus.domains.events import EventBus, EventKind
+from domus.domains.journal import DestroyDomain, ForgetConfig, UndoRecord
+from domus.domains.kept import KeptDomains
+from domus.domains.lifecycle import Lifecycle
+from domus.domains.listing import Listing
+from domus.domains.locks import DomainLocks
+from domus.domains.operations import Operations
+from domus.domains.worker import Workers
+from domus.model.api import ShutdownKind
+from domus.model.config import DomainConfig
+from domus.model.domain import DomainInfo
+from domus.model.errors import (
+    AlreadyExists,
+    DomainNotFound,
+    DomusError,
+    Forbidden,
+    LibxlError,
+    NotFound,
+    WrongState,
+)
+from domus.model.names import DOM0, check_uuid
+from domus.model.operation import Operation
+from domus.storage.blobs import BlobStore
+from domus.xen.libxl import Libxl
+from domus.xen.xenstore import XenStore
+
+log = logging.getLogger(__name__)
+
+DATABASE: Final = "xend.sqlite"
+
+
+class Domains:
+    """All domains of this host. For the event loop; made by `open`."""
+
+    def __init__(
+        self,
+        store: XenStore,
+        libxl: Libxl,
+        blobs: BlobStore,
+        database: Database,
+        kept: KeptDomains,
+        events: EventBus,
+    ) -> None:
+        self.events = events
+        self.operations: Operations[UndoRecord] = Operations(
+            database, UndoRecord, self._undo, self._tell_operation
+        )
+        self._store = store
+        self._libxl = libxl
+        self._database = database
+        self._kept = kept
+        self._workers = Workers()
+        self._locks = DomainLocks()
+        self._hotplug = Hotplug(store)
+        self._listing = Listing(store, libxl, self._workers)
+        self._builder = Builder(libxl, self._workers, self._hotplug, blobs, kept, self._listing)
+        self._endings = Endings(self._builder, kept, self._locks, self.operations, events, self._released)
+        self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
+
+    @classmethod
+    async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:
+        """Find everything as it is: domains, devices, and what the last xend left half-done, which is undone.
+
+        Args:
+            store: stays the caller's to close, and so does `libxl`.
+            state_dir: xend's state; made when absent.
+            blobs: kernels and ramdisks; those of running domains are kept from now on.
+
+        Raises:
+            DomusError: the state cannot be read, or Xen or XenStore do not answer.
+        """
+        database = await Database.open(state_dir / DATABASE)
+        try:
+            kept = await KeptDomains.open(database)
+            events = await EventBus.open(database)
+        except BaseException:
+            await database.close()
+            raise
+        blobs.pinned = kept.blobs
+        domains = cls(store, libxl, blobs, database, kept, events)
+        try:
+            await domains._start()
+        except BaseException:
+            await domains.close()
+            raise
+        return domains
+
+    async def _start(self) -> None:
+        await self._hotplug.start()
+        await self.operations.recover()
+        await self._forget_gone()
+        await self._lifecycle.start()
+        self._endings.start()
+
+    async def _forget_gone(self) -> None:
+        """Forget what was kept of domains that went while no xend was there."""
+        running = {(info.uuid, info.domid) for info in await self._listing.list()}
+        for kept in self._kept:
+            if (kept.uuid, kept.domid) not in running and kept.restart_due is None:
+                await self._kept.forget(kept.uuid)
+
+    async def close(self) -> None:
+        """Stop what can be stopped, and undo it. Domains run on."""
+        await self._lifecycle.close()
+        await self._endings.close()
+        await self.operations.close()
+        await self._hotplug.close()
+        await self.events.close()
+        self._workers.close()
+        await self._database.close()
+
+    # Looking
+
+    async def list(self) -> builtins.list[DomainInfo]:
+        """All domains that Xen has, sorted by name."""
+        return await self._listing.list()
+
+    async def get(self, reference: str) -> DomainInfo:
+        """The domain of this name, else of this id, else of this uuid: xend's order.
+
+        Raises:
+            DomainNotFound: there is none.
+        """
+        found = find(reference, await self._listing.list())
+        if found is None:
+            raise DomainNotFound(f"Domain '{reference[:128]}' does not exist.")
+        return found
+
+    async def config(self, reference: str) -> DomainConfig:
+        """The configuration that a domain was made from, with uuid and MAC addresses as they were chosen.
+
+        Raises:
+            DomainNotFound: no such domain.
+            NotFound: xend did not make it.
+        """
+        info = await self.get(reference)
+        kept = self._kept.get(info.uuid)
+        if kept is None or kept.domid not in (None, info.domid):  # None: it is just being built
+            raise NotFound(f"xend did not make domain '{info.name}' and does not have its configuration")
+        return kept.config
+
+    async def console_tty(self, reference: str) -> tuple[DomainInfo, str]:
+        """A domain and the path of the pseudo terminal that is its console.
+
+        Raises:
+            DomainNotFound: no such domain.
+            WrongState: domain 0, which has none; or it has none yet.
+        """
+        info = await self.get(reference)
+        if info.domid is None or info.domid == DOM0:
+            raise WrongState(f"Domain '{info.name}' has no console here")
+        try:
+            return info, await self._workers.call(self._libxl.console_tty, info.domid)
+        except LibxlError as error:
+            raise WrongState(f"Domain '{info.name}' has no console now", hint=error.what) from error
+
+    # Making and ending
+
+    async def create(self, config: DomainConfig, *, paused: bool, who: str) -> Operation:
+        """Build a domain and start it; the operation's result is its domid.
+
+        Raises:
+            BadInput: its name or uuid is none.
+            AlreadyExists: a domain of that name waits to be restarted.
+            Busy: something is going on with a domain of that name or uuid.
+        """
+        config = prepare.chosen(config)
+        keys = (config.name, config.uuid or "")
+        for kept in self._kept.waiting():
+            if config.name == kept.config.name or config.uuid == kept.uuid:
+                raise AlreadyExists(
+                    f"VM name '{kept.config.name}' already exists", hint="it waits to be restarted"
+                )
+        self._locks.take(*keys, domain=config.name, doing="it is being created")
+
+        async def body(operation: Handle) -> None:
+            await self._builder.create(operation, config, paused=paused)
+
+        return await self.operations.start(
+            "create",
+            domain=config.name,
+            uuid=config.uuid or "",
+            who=who,
+            body=body,
+            on_end=lambda: self._released(*keys),
+        )
+
+    async def destroy(self, reference: str, *, who: str) -> Operation:
+        """Take a domain away at once, or stop it from being restarted. Once begun it is carried through.
+
+        Raises:
+            DomainNotFound: no such domain.
+            Forbidden: domain 0.
+            Busy: something else is going on with it.
+        """
+        try:
+            info = await self.get(reference)
+        except DomainNotFound:
+            waiting = self._endings.waiting(reference)
+            if waiting is None:
+                raise
+            name, uuid, domid = waiting.config.name, waiting.uuid, None
+        else:
+            name, uuid, domid = self._guest(info, "destroy").name, info.uuid, info.domid
+        self._locks.take(name, uuid, domain=name, doing="it is being destroyed")
+        return await self._endings.destroy(name, uuid, domid, who)
+
+    async def pause(self, reference: str, *, who: str) -> None:
+        """Stop a domain's VCPUs; fine if they are stopped.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
+        """
+        info = self._alive(await self.get(reference), "pause")
+        with self._locks.hold(info.uuid, domain=info.name, doing="it is being paused"):
+            await self._workers.call(self._libxl.pause, info.domid or 0)
+        self._tell(EventKind.DOMAIN_PAUSED, info, who=who)
+
+    async def unpause(self, reference: str, *, who: str) -> None:
+        """Let a domain's VCPUs run; fine if they do. As `pause`."""
+        info = self._alive(await self.get(reference), "unpause")
+        with self._locks.hold(info.uuid, domain=info.name, doing="it is being unpaused"):
+            await self._workers.call(self._libxl.unpause, info.domid or 0)
+        self._tell(EventKind.DOMAIN_UNPAUSED, info, who=who)
+
+    async def shutdown(self, reference: str, kind: ShutdownKind, *, who: str) -> None:
+        """Ask the guest to end; returns at once, and the guest may take its time or not listen at all.
+
+        Raises:
+            DomainNotFound, Busy.
+            Forbidden: domain 0.
+            WrongState: it has ended, or no driver in it listens to such requests.
+        """
+        info = await self.get(reference)
+        if info.domid is None or info.domid == DOM0:
+            raise Forbidden("Domain 0 cannot be shutdown")
+        if info.shutdown or info.dying:
+            raise WrongState("Domain cannot be shutdown", hint=f"'{info.name}' has ended already")
+        with self._locks.hold(info.uuid, domain=info.name, doing="it is being asked to shut down"):
+            await self._ask_to_end(info, info.domid, kind)
+        log.info("%s asked to %s by %s", info.name, kind, who)
+
+    async def _ask_to_end(self, info: DomainInfo, domid: int, kind: ShutdownKind) -> None:
+        if kind is ShutdownKind.HALT:
+            # libxl knows no halt; guests take it as poweroff (xenstore-paths.pandoc, control/shutdown).
+            await self._store.write(f"/local/domain/{domid}/control/shutdown", str(kind))
+            return
+        call = self._libxl.reboot if kind is ShutdownKind.REBOOT else self._libxl.shutdown
+        try:
+            await self._workers.call(call, domid)
+        except LibxlError as error:
+            if "NOPARAVIRT" not in error.what:
+                raise
+            raise WrongState(
+                "Domain cannot be shutdown",
+                hint=f"'{info.name}' has no Xen drivers that listen; `xm destroy` ends it at once",
+            ) from error
+
+    # Pieces
+
+    async def _undo(self, record: UndoRecord) -> None:
+        match record:
+            case DestroyDomain(uuid, domid):
+                await self._builder.take_away(uuid, domid)
+            case ForgetConfig(uuid):
+                await self._kept.forget(uuid)
+
+    def _guest(self, info: DomainInfo, verb: str) -> DomainInfo:
+        if info.domid == DOM0:
+            raise Forbidden(f"Cannot {verb} privileged domain {info.name}")
+        return info
+
+    def _alive(self, info: DomainInfo, verb: str) -> DomainInfo:
+        if self._guest(info, verb).domid is None or info.shutdown or info.dying:
+            raise WrongState(f"Domain '{info.name}' is not started")
+        return info
+
+    def _released(self, *keys: str) -> None:
+        self._locks.release(*keys)
+        self._lifecycle.look()
+
+    def _tell(self, kind: EventKind, info: DomainInfo, **detail: str) -> None:
+        self.events.publish(kind, domain=info.name, domid=info.domid, uuid=info.uuid, **detail)
+
+    def _tell_operation(self, operation: Operation) -> None:
+        detail = {"id": operation.id, "operation": operation.kind, "who": operation.who}
+        kind = EventKind.OPERATION_STARTED
+        if operation.state.final:
+            kind = EventKind.OPERATION_ENDED
+            detail["state"] = str(operation.state)
+            if operation.problem is not None:
+                detail["problem"] = operation.problem.title
+        self.events.publish(
+            kind, domain=operation.domain, domid=operation.domid, uuid=operation.uuid, **detail
+        )
+
+
+def find(reference: str, infos: builtins.list[DomainInfo]) -> DomainInfo | None:
+    """The domain of this name, else of this id, else of this uuid."""
+    by_name = next((info for info in infos if info.name == reference), None)
+    if by_name is not None:
+        return by_name
+    if reference.isascii() and reference.isdecimal():
+        by_id = next((info for info in infos if str(info.domid) == (reference.lstrip("0") or "0")), None)
+        if by_id is not None:
+            return by_id
+    try:
+        uuid = check_uuid(reference)
+    except DomusError:
+        return None
+    return next((info for info in infos if info.uuid == uuid), None)
