@@ -1,0 +1,160 @@
+"""What is known about each lab host, and a client of it: all that `xm` needs to talk to one that runs.
+
+Light on purpose: nothing here imports QEMU's protocol, asyncio, or the building of anything.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from domus.lab import paths
+from domus.model.errors import BadInput, DomusError, HostProblem, NotFound, Unreachable
+
+if TYPE_CHECKING:
+    from domus.client.client import Client
+
+#: the host that is used where none is named
+DEFAULT = "lab"
+
+_NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
+
+
+class Shape(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be chosen about a host's machine."""
+
+    memory_mib: int = 1536  #: MiB of the whole host
+    cpus: int = 2
+    dom0_mib: int = 768  #: MiB of it that domain 0 gets
+
+
+class Process(msgspec.Struct, frozen=True):
+    """A process that can be told from a later one of the same number: by the moment it was started."""
+
+    pid: int
+    started: int  #: clock ticks after boot, field 22 of /proc/PID/stat (proc(5))
+
+    @classmethod
+    def of(cls, pid: int) -> Process:
+        """The process that has this number now."""
+        return cls(pid, _start_time(pid) or 0)
+
+    @property
+    def alive(self) -> bool:
+        """It still runs."""
+        return _start_time(self.pid) == self.started
+
+    def end(self, *, within: float = 5.0) -> None:
+        """End it for certain, and wait until it has: SIGTERM, in the second half of the time SIGKILL."""
+        until = time.monotonic() + within
+        while self.alive:
+            left = until - time.monotonic()
+            if left < 0:
+                raise HostProblem(f"process {self.pid} does not end")
+            try:
+                os.kill(self.pid, signal.SIGKILL if left < within / 2 else signal.SIGTERM)
+            except ProcessLookupError:
+                return
+            self.reap()
+            time.sleep(0.02)
+
+    def reap(self) -> None:
+        """Take its exit status if it is a child of ours, so that it does not stay as a zombie."""
+        try:
+            os.waitpid(self.pid, os.WNOHANG)
+        except ChildProcessError:
+            pass  # started by an earlier command
+
+
+class Record(msgspec.Struct, frozen=True, kw_only=True):
+    """A host, as host.json in its folder says."""
+
+    name: str
+    number: int  #: its place on the LAN
+    api_port: int = 0
+    process: Process | None = None  #: None: powered off
+    shape: Shape = Shape()
+    accelerator: str = ""
+    template: str = ""
+    started: float = 0.0  #: seconds since the epoch
+
+
+def check_name(name: str) -> str:
+    """`name`, if a lab host may be called so. Raises BadInput."""
+    if not _NAME.fullmatch(name):
+        raise BadInput(
+            f"invalid name for a lab host: {name[:60]!r}", hint="up to 32 letters a-z, digits and -"
+        )
+    return name
+
+
+def folder(name: str) -> Path:
+    """Where the host's sockets, logs and record are."""
+    return paths.hosts_dir() / name
+
+
+def read(name: str) -> Record:
+    """The record of host `name`.
+
+    Raises:
+        NotFound: there is no such host.
+        HostProblem: its record is damaged.
+    """
+    note = folder(name) / "host.json"
+    try:
+        return msgspec.json.decode(note.read_bytes(), type=Record)
+    except FileNotFoundError:
+        raise NotFound(f"no lab host {name!r}", hint="xm lab list") from None
+    except msgspec.DecodeError as error:
+        raise HostProblem(f"{note} is damaged: {error}", hint=f"xm lab rm {name}") from error
+
+
+def running(name: str) -> bool:
+    """Whether the QEMU of host `name` runs."""
+    try:
+        process = read(name).process
+    except DomusError:
+        return False
+    return process is not None and process.alive
+
+
+def names() -> list[str]:
+    """All hosts that have a folder, sorted."""
+    return sorted(note.parent.name for note in paths.hosts_dir().glob("*/host.json"))
+
+
+def client(name: str) -> Client:
+    """A client of the host's xend.
+
+    Raises:
+        Unreachable: it does not run.
+    """
+    known = read(name)
+    if known.process is None or not known.process.alive:
+        raise Unreachable(f"lab host {name} does not run", hint=f"xm lab up {name}")
+    from domus.client.client import Client
+
+    ours = paths.state_dir() / "tls"
+    return Client.remote(
+        "127.0.0.1",
+        known.api_port,
+        ca=ours / "ca.crt",
+        cert=ours / "client.crt",
+        key=ours / "client.key",
+        server_name=name,
+    )
+
+
+def _start_time(pid: int) -> int | None:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except OSError:
+        return None
+    fields = stat.rpartition(")")[2].split()
+    return None if fields[0] in ("Z", "X") else int(fields[19])

@@ -1,0 +1,160 @@
+"""Templates: a host that was booted once and saved, so that others start from it in half a second.
+
+A finished template is a folder with
+    ram            the host's memory; hosts map it privately and never write it
+    state          the state of its devices
+    template.json  what it was made from
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import shutil
+import time
+from pathlib import Path
+
+import msgspec
+
+from domus.lab import accel, image, layer, machine, paths, qemu, qmp, shell
+from domus.lab.built import build_once, locked
+from domus.lab.machine import Machine
+from domus.lab.progress import Report, silent
+from domus.lab.record import Process, Shape
+from domus.model.errors import DomusError, HostProblem
+
+#: Templates kept for a quick return to another version of Domus; each takes some 600 MB of disk.
+KEPT = 3
+
+#: s after which a boot has failed; measured: 20 s emulated with nothing else running
+BOOT_TIMEOUT_S = 240
+
+
+class Template(msgspec.Struct, frozen=True, kw_only=True):
+    """A saved machine."""
+
+    folder: Path
+    image: Path
+    layer: Path
+    shape: Shape
+    accelerator: str
+
+
+def wanted(shape: Shape, report: Report = silent) -> Template:
+    """The template of this version of Domus for `shape`; whatever is missing for it is built first."""
+    base = image.wanted(lambda step, part: report(step, None if part is None else part * 0.75))
+    packed = layer.wanted(report)
+    chosen, _ = accel.choose()
+    seed = Machine(
+        shape=shape,
+        accelerator=chosen.value,
+        image=base.folder,
+        layer=packed,
+        ram=Path(),
+        share_ram=True,
+        folder=Path(),
+        api_port=0,
+        lan_port=0,
+    )
+    folder = build_once(
+        paths.templates_dir() / f"{packed.parent.name}-{machine.identity(seed)}",
+        lambda part: _build(part, seed, report),
+        space_mib=shape.memory_mib + 100,
+        on_wait=lambda: report("another process boots this template: waiting for it", None),
+    )
+    os.utime(folder)
+    return Template(folder=folder, image=base.folder, layer=packed, shape=shape, accelerator=chosen.value)
+
+
+def _build(folder: Path, seed: Machine, report: Report) -> None:
+    report("booting the template host (once per change of Domus's code)", 0.76)
+    ram = folder / "ram"
+    with ram.open("wb") as file:
+        file.truncate(seed.shape.memory_mib * 2**20)
+    booting = msgspec.structs.replace(
+        seed, ram=ram, folder=folder, api_port=machine.free_port(), lan_port=machine.free_port()
+    )
+    process = qemu.launch(booting, boot=True)
+    try:
+        _wait_until_ready(folder, process, report)
+        report("saving the template", 0.99)
+        _save(folder)
+    finally:
+        qemu.power_off(folder, process)
+    for leftover in (*folder.glob("*.sock"), *folder.glob("*.lock")):
+        leftover.unlink()
+    (folder / "template.json").write_bytes(
+        msgspec.json.encode({"shape": seed.shape, "image": seed.image.name, "accelerator": seed.accelerator})
+    )
+    _prune(keep=folder)
+    report("template saved", 1.0)
+
+
+def _wait_until_ready(folder: Path, process: Process, report: Report) -> None:
+    """Wait until xend in the host answers, then have the tools used once: that warms dom0's caches."""
+    started = time.monotonic()
+    last = "nothing yet"
+    while (passed := time.monotonic() - started) < BOOT_TIMEOUT_S:
+        report("booting the template host", min(0.98, 0.76 + passed / 30 * 0.22))
+        if not process.alive:
+            break
+        try:
+            done = shell.run(folder, ["xm", "--host", "local", "list"], within=30)
+            if done.status == 0:
+                shell.run(folder, ["xl", "list"])
+                shell.run(folder, ["sync"])
+                return
+            last = (done.stderr or done.stdout).strip() or f"exit status {done.status}"
+        except DomusError as error:
+            last = error.what
+        time.sleep(0.5)
+    console = (folder / "console.log").read_text(errors="replace")[-2000:]
+    kept = paths.cache_dir() / "failed-boot.log"
+    kept.write_text(console)
+    raise HostProblem(
+        f"the template host did not come up within {BOOT_TIMEOUT_S} s ({last})",
+        hint=f"its console: {kept}",
+    )
+
+
+def _save(folder: Path) -> None:
+    async def save(say: qmp.Say) -> None:
+        await say("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
+        await say("stop")
+        await say("migrate", uri=f"exec:cat > {shlex.quote(str(folder / 'state'))}")
+        while (status := (await say("query-migrate")).get("status")) != "completed":
+            if status in ("failed", "cancelled"):
+                raise HostProblem(f"QEMU could not save the template: {status}")
+            await asyncio.sleep(0.02)
+
+    qmp.converse(folder / qemu.QMP_SOCKET, save)
+
+
+def resume(folder: Path, state: Path) -> None:
+    """Have the QEMU in `folder`, started with -incoming, continue from `state`."""
+
+    async def load(say: qmp.Say) -> None:
+        await say("migrate-set-capabilities", capabilities=[{"capability": "x-ignore-shared", "state": True}])
+        await say("migrate-incoming", uri=f"exec:cat {shlex.quote(str(state))}")
+        while (status := (await say("query-status"))["status"]) == "inmigrate":
+            await asyncio.sleep(0.005)
+        if status not in ("paused", "running", "prelaunch"):
+            raise HostProblem(f"QEMU could not load the template: {status}")
+        await say("cont")
+
+    qmp.converse(folder / qemu.QMP_SOCKET, load)
+
+
+def _prune(keep: Path) -> None:
+    """Forget the templates and layers that were not used for the longest time."""
+    with locked(paths.templates_dir() / ".prune.lock"):
+        others = [
+            path for path in paths.templates_dir().glob("domus-*") if path.is_dir() and path.name != keep.name
+        ]
+        for old in sorted(others, key=lambda path: path.stat().st_mtime)[: -(KEPT - 1) or None]:
+            # Running hosts keep the pages of a removed file; only new ones can no longer start from it.
+            shutil.rmtree(old, ignore_errors=True)
+        layers = [path for path in paths.layers_dir().glob("domus-*") if path.is_dir()]
+        for old in sorted(layers, key=lambda path: path.stat().st_mtime)[:-8]:
+            shutil.rmtree(old, ignore_errors=True)
