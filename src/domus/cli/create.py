@@ -1,0 +1,169 @@
+"""`xm create`: read a configuration, hand over the files that the host needs, build, and let it run."""
+
+from __future__ import annotations
+
+import re
+import signal
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from domus.cli import configfile
+from domus.cli.progress import Progress
+from domus.model.api import CreateRequest
+from domus.model.errors import Cancelled, DomusError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from domus.cli.options import Call
+    from domus.client import Client
+    from domus.config import Loaded
+    from domus.model.operation import Operation
+
+_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=", re.ASCII)
+
+#: variables that may be given several times, each time adding to their list
+_LISTS: Final = frozenset(
+    {"disk", "vif", "vif2", "pci", "vfb", "vscsi", "vusb", "ioports", "irq", "cpuid", "cpuid_check"}
+    | {"access_control"}
+)
+
+
+class Arguments(NamedTuple):
+    """What the command line says about the configuration."""
+
+    file: str
+    variables: dict[str, str]
+    lists: dict[str, list[str]]
+
+
+def run(call: Call) -> int:
+    """`xm create [CONFIGFILE] [options] [NAME=VALUE ...]`."""
+    loaded = load(call)
+    if call.has("dryrun"):
+        from domus.cli.dryrun import show
+
+        return show(loaded)
+    from domus.cli.handover import hand_over
+
+    config = hand_over(loaded.config, call.target)
+    with_console = call.has("console_autoconnect")
+    request = CreateRequest(config=config, paused=call.has("paused") or with_console)
+    made = build(call.client, request)
+    if not call.has("quiet"):
+        print(f"Started domain {made.domain or config.name} (id={made.domid})", flush=True)
+    if with_console:
+        run_with_console(call.client, made, paused=call.has("paused"))
+    return 0
+
+
+def load(call: Call) -> Loaded:
+    """Read the configuration that the call names; its warnings go to stderr.
+
+    Raises:
+        UsageError: two files are named, or the file is nowhere.
+        InvalidConfig: with everything that is wrong in it.
+    """
+    from domus import config
+
+    given = arguments(call)
+    search_path = call.value("path", configfile.SEARCH_PATH)
+    path = configfile.find(given.file, search_path)
+    if path is None:
+        hint = configfile.hint_for(given.file, search_path)
+        raise call.wrong(f"Unable to open config file: {given.file}", hint=hint)
+    # The output of a dry run is for programs: what else there is to say goes beside it.
+    screen = sys.stderr if call.has("dryrun") else sys.stdout
+    if not call.has("quiet"):
+        print(f'Using config file "{path}".', file=screen, flush=True)
+    loaded = config.load(path, variables=given.variables, lists=given.lists, search_path=())
+    for line in loaded.output:
+        print(line, file=screen, flush=True)
+    for warning in loaded.warnings:
+        print(f"Warning: {warning}", file=sys.stderr)
+    return loaded
+
+
+def arguments(call: Call) -> Arguments:
+    """The configuration file that is named, and the NAME=VALUE variables.
+
+    Raises:
+        UsageError: two files are named.
+    """
+    files = [*call.values("defconfig"), *call.values("config")]
+    variables: dict[str, str] = {}
+    lists: dict[str, list[str]] = {}
+    for word in call.words:
+        name, _, value = word.partition("=")
+        if not _VARIABLE.match(word):
+            files.append(word)
+        elif name in _LISTS:
+            lists.setdefault(name, []).append(value)
+        else:
+            variables[name] = value
+    if len(files) > 1:
+        raise call.wrong(f"one configuration file, not {len(files)}: {', '.join(files)}")
+    return Arguments(files[0] if files else configfile.DEFAULT_NAME, variables, lists)
+
+
+def build(client: Client, request: CreateRequest) -> Operation:
+    """Create the domain and wait until it is built; Ctrl-C undoes it.
+
+    Raises:
+        Cancelled: by Ctrl-C, and nothing is left of it.
+    """
+    with interrupts_held():
+        operation = client.create(request)
+    try:
+        with Progress() as progress:
+            return client.finish(operation, on_change=progress.show)
+    except KeyboardInterrupt:
+        return _undo(client, operation, request.config.name)
+
+
+def _undo(client: Client, operation: Operation, name: str) -> Operation:
+    """Cancel, and wait until nothing is left; a second Ctrl-C no longer waits."""
+    try:
+        operation = client.cancel(operation.id)
+        with Progress() as progress:
+            made = client.finish(operation, on_change=progress.show)
+    except KeyboardInterrupt:
+        raise Cancelled(f"interrupted; the host goes on undoing the creation of {name}") from None
+    except DomusError as error:
+        if error.exit_code == Cancelled.exit_code:
+            raise Cancelled(f"interrupted; domain {name} was not created, nothing is left of it") from None
+        raise
+    # The interrupt came when all was done already: it is the user's wish all the same.
+    client.finish(client.destroy(made.uuid or name))
+    raise Cancelled(f"interrupted; domain {name} was taken away again")
+
+
+def run_with_console(client: Client, made: Operation, *, paused: bool) -> None:
+    """Attach to the console of a domain that is still paused, so that no byte is lost, and let it run."""
+    from domus.cli.console import attach, open_console
+
+    ref = made.uuid or str(made.domid)
+    try:
+        stream = open_console(client, ref)
+    except DomusError as error:
+        if not paused:
+            client.unpause(ref)
+        hint = f"the domain {'is paused' if paused else 'runs'}; xm console {made.domain}"
+        raise type(error)(f"Could not start console: {error.what}", hint=hint) from error
+    try:
+        if not paused:
+            client.unpause(ref)
+        attach(stream, outlast_input=True, replay=False)
+    finally:
+        stream.close()
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the block is over, so that what was begun there is known and can be undone."""
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})

@@ -1,0 +1,103 @@
+"""How a failure reaches the user: one line on stderr, the usage where xm has it, the exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Final
+
+from domus.cli.options import UsageError, not_yet
+from domus.model.errors import DomusError, Gone, Internal
+
+if TYPE_CHECKING:
+    from domus.cli.command import Command
+    from domus.config.problems import Finding
+
+INTERRUPTED: Final = 130  #: as a shell reports a process that SIGINT ended
+_BROKEN_PIPE: Final = 141  #: as a shell reports a process that SIGPIPE ended
+
+
+def report(error: BaseException, *, debug: bool) -> int:
+    """Tell the user what went wrong; returns the exit code."""
+    if debug and not isinstance(error, (KeyboardInterrupt, BrokenPipeError)):
+        import traceback
+
+        traceback.print_exception(error)
+    if isinstance(error, BrokenPipeError):
+        _abandon_stdout()
+        return _BROKEN_PIPE
+    try:
+        sys.stdout.flush()
+    except OSError as full:
+        _abandon_stdout()
+        error = error if isinstance(error, DomusError) else full
+    return _told(error)
+
+
+def not_here(command: Command) -> DomusError:
+    """The error for a subcommand that this version, or Xen, does not have."""
+    if command.gone:
+        return Gone(f"'xm {command.name}' is not available: {command.gone}")
+    return not_yet(command.name)
+
+
+def log_to_stderr() -> None:
+    """What `--debug` shows beside tracebacks: every log line of Domus."""
+    import logging
+
+    logging.basicConfig(level=logging.DEBUG, format="%(relativeCreated)7.0f ms %(name)s: %(message)s")
+
+
+def _told(error: BaseException) -> int:
+    if isinstance(error, KeyboardInterrupt):
+        if sys.stderr.isatty():
+            sys.stderr.write("\n")  # the terminal has just echoed ^C
+        return INTERRUPTED
+    if isinstance(error, OSError) and not isinstance(error, DomusError):
+        place = f"{error.filename}: " if error.filename else ""
+        return _line(f"{place}{error.strerror or error}", 1)
+    if not isinstance(error, DomusError):
+        error = Internal(
+            f"a mistake within xm: {type(error).__name__}: {error}",
+            hint="the same command after 'xm --debug' shows where; please report it",
+        )
+    for text in lines_for(error):
+        print(text, file=sys.stderr)
+    sys.stderr.flush()
+    if isinstance(error, UsageError):
+        _usage(error)
+    return error.exit_code
+
+
+def lines_for(error: DomusError) -> list[str]:
+    """What is said about an error: one line, or one for each problem of a configuration with its place."""
+    problems: tuple[Finding, ...] = getattr(error, "problems", ())  # only InvalidConfig has them
+    if not problems:
+        return [f"Error: {error.for_user()}"]
+    lines: list[str] = []
+    for problem in problems:
+        lines.append(f"Error: {problem}")
+        lines += (f"    {line}" for line in problem.excerpt().splitlines())
+    return lines
+
+
+def _line(text: str, status: int) -> int:
+    print(f"Error: {text}", file=sys.stderr, flush=True)
+    return status
+
+
+def _usage(error: UsageError) -> None:
+    if error.gap:
+        print(file=sys.stderr, flush=True)
+    if error.command is not None:
+        from domus.cli.help import usage
+
+        sys.stdout.write(usage(error.command))
+        sys.stdout.flush()
+
+
+def _abandon_stdout() -> None:
+    """Send what is still buffered nowhere, so that Python's own flush at exit cannot fail again."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)

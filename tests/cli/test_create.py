@@ -1,0 +1,98 @@
+"""What `xm create` makes of its arguments."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import pytest
+
+from domus.cli import configfile
+from domus.cli.commands import find
+from domus.cli.create import Arguments, arguments, interrupts_held
+from domus.cli.handover import hand_over, missing_files
+from domus.cli.options import Call
+from domus.cli.target import Local
+from domus.model.config import Disk, DomainConfig
+from domus.model.errors import BadInput
+
+
+def call(line: str) -> Call:
+    command = find("create")
+    assert command is not None
+    return Call(command, line.split())
+
+
+@pytest.mark.parametrize(
+    ("line", "given"),
+    [
+        ("", Arguments("xmdefconfig", {}, {})),
+        ("g.cfg", Arguments("g.cfg", {}, {})),
+        ("-q g.cfg", Arguments("g.cfg", {}, {})),
+        ("-qpc g.cfg", Arguments("g.cfg", {}, {})),
+        ("-f g.cfg", Arguments("g.cfg", {}, {})),
+        ("--defc=g.cfg -p", Arguments("g.cfg", {}, {})),
+        ("-F g.sxp", Arguments("g.sxp", {}, {})),
+        ("memory=256 g.cfg name=x", Arguments("g.cfg", {"memory": "256", "name": "x"}, {})),
+        ("g.cfg extra=a=b", Arguments("g.cfg", {"extra": "a=b"}, {})),
+        ("./a=b.cfg", Arguments("./a=b.cfg", {}, {})),
+        ("g disk=phy:a,b,w disk=c", Arguments("g", {}, {"disk": ["phy:a,b,w", "c"]})),
+        ("g.cfg -- vmid=3", Arguments("g.cfg", {"vmid": "3"}, {})),
+    ],
+)
+def test_arguments(line: str, given: Arguments) -> None:
+    assert arguments(call(line)) == given
+
+
+def test_a_file_is_found_as_named_then_in_the_path(tmp_path: Path) -> None:
+    etc = tmp_path / "etc"
+    etc.mkdir()
+    (etc / "g1").touch()
+    assert configfile.find("g1", f".:{etc}") == f"{etc}/g1"
+    (tmp_path / "g1").touch()
+    assert configfile.find("g1", f".:{etc}") == "./g1"
+    assert configfile.find("./g1") == "./g1"
+    assert configfile.find("etc/g1") == "./etc/g1"
+    assert configfile.find("g2") is None
+
+
+def test_a_forgotten_suffix_is_noticed(tmp_path: Path) -> None:
+    (tmp_path / "g1.cfg").touch()
+    assert configfile.hint_for("g1") == "did you mean ./g1.cfg?"
+    assert configfile.hint_for("g2") == ""
+
+
+def test_missing_kernel_and_ramdisk_are_named_at_once() -> None:
+    config = DomainConfig(name="g", kernel="/no/kernel", ramdisk="/no/initrd")
+    assert missing_files(config) == ['Cannot find kernel "/no/kernel"', 'Cannot find ramdisk "/no/initrd"']
+    with pytest.raises(BadInput, match='Cannot find kernel "/no/kernel"; Cannot find ramdisk'):
+        hand_over(config, Local())
+
+
+def test_on_this_machine_paths_become_absolute_and_names_stay(tmp_path: Path) -> None:
+    (tmp_path / "vmlinuz").touch()
+    config = DomainConfig(
+        name="g",
+        kernel="vmlinuz",
+        disks=(
+            Disk(vdev="xvda", target="disk.img"),
+            Disk(vdev="xvdb", target="lun:abc"),
+            Disk(vdev="xvdc", cdrom=True),
+        ),
+    )
+    handed = hand_over(config, Local())
+    assert handed.kernel == f"{tmp_path}/vmlinuz"
+    assert [disk.target for disk in handed.disks] == [f"{tmp_path}/disk.img", "lun:abc", None]
+
+
+def test_ctrl_c_while_a_request_is_on_its_way_comes_after_its_answer() -> None:
+    answered = False
+    with pytest.raises(KeyboardInterrupt):
+        with interrupts_held():
+            assert threading.current_thread() is threading.main_thread()
+            os.kill(os.getpid(), signal.SIGINT)
+            answered = True
+        pytest.fail("the interrupt was lost")
+    assert answered

@@ -1,0 +1,169 @@
+"""What `xm` answers before any host is asked: one line per invocation."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from domus.cli.__main__ import main
+from domus.cli.command import Command
+from domus.cli.commands import ALIASES, COMMANDS, find
+from domus.cli.help import usage
+from domus.cli.later import LATER
+from domus.cli.options import parse
+
+OLD_NAMES = [command.name for command in (*COMMANDS, *LATER) if command.name not in ("check", "host", "lab")]
+
+
+def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
+    status = main(line.split())
+    out, err = capsys.readouterr()
+    return status, out, err
+
+
+def usage_of(name: str) -> str:
+    command = find(name)
+    assert command is not None
+    return usage(command)
+
+
+@pytest.mark.parametrize(
+    ("line", "message", "shows_usage_of"),
+    [
+        ("destroy", "'xm destroy' requires 1 arguments.\n", "destroy"),
+        ("destroy a b", "'xm destroy' requires 1 arguments.\n", "destroy"),
+        ("shutdown", "'xm shutdown' requires between 1 and 4 arguments.\n", "shutdown"),
+        ("reboot -a -w x y", "'xm reboot' requires between 1 and 3 arguments.\n", "reboot"),
+        ("log x", "'xm log' requires 0 arguments.\n", "log"),
+        ("list -y", "option -y not recognized", "list"),
+        ("list --foo", "option --foo not recognized", "list"),
+        ("list --state", "option --state requires argument", "list"),
+        ("list --json=1", "option --json must not have an argument", "list"),
+        ("list --l", "option --l not a unique prefix", "list"),
+        (
+            "list --state=running g1",
+            "You may specify either a state or a particular VM, but not both",
+            "list",
+        ),
+        ("list --pool=P g1", "You may specify either a pool or a particular VM, but not both", "list"),
+        ("create -f", "option -f requires argument", "create"),
+        ("create nosuch.cfg", "Unable to open config file: nosuch.cfg", "create"),
+        ("create a.cfg b.cfg", "one configuration file, not 2: a.cfg, b.cfg", "create"),
+        ("console -q", "No domain given", "console"),
+        ("console -n x g1", "Invalid argument.", "console"),
+        ("destroy 0", "Cannot destroy privileged domain 0", "destroy"),
+        ("pause Domain-0", "Cannot pause privileged domain Domain-0", "pause"),
+        ("unpause Domain-0", "Cannot unpause privileged domain Domain-0", "unpause"),
+        ("shutdown Domain-0", "Domain 0 cannot be shutdown", "shutdown"),
+        ("dmesg x", "No parameter required", "dmesg"),
+        ("info a b", "'xm info' shows everything, or the value of one KEY", "info"),
+        ("host", "'xm host' does one of: add, list, rm", "host"),
+        ("check", "which files?", "check"),
+    ],
+)
+def test_a_wrong_command_line_is_one_line_and_the_usage(
+    capsys: pytest.CaptureFixture[str], line: str, message: str, shows_usage_of: str
+) -> None:
+    assert run(capsys, line) == (1, usage_of(shows_usage_of), f"Error: {message}\n")
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("uptime", "'xm uptime' is not part of this version yet"),
+        ("mem-set g 1", "'xm mem-set' is not part of this version yet"),
+        ("create -x g", "'xm create -x' is not part of this version yet"),
+        ("info -n", "'xm info -n' is not part of this version yet"),
+        ("console -n 1 g", "'xm console -n' is not part of this version yet"),
+        ("shutdown -H -R g", "Can't specify halt and reboot"),
+        ("shutdown -w", "No domain parameter given"),
+        ("shutdown a b", "No multiple domain parameters allowed"),
+        ("--host", "option --host requires argument"),
+        (
+            "tmem-list",
+            "'xm tmem-list' is not available: transcendent memory was removed from Xen in 4.13;"
+            " there is no replacement.",
+        ),
+        (
+            "labels",
+            "'xm labels' is not available: ACM was removed in Xen 4.2; use Flask (seclabel= in the guest's"
+            " configuration, 'xm loadpolicy', 'xm getenforce').",
+        ),
+    ],
+)
+def test_a_failure_is_one_line(capsys: pytest.CaptureFixture[str], line: str, message: str) -> None:
+    assert run(capsys, line) == (1, "", f"Error: {message}\n")
+
+
+@pytest.mark.parametrize("alias", sorted(ALIASES))
+def test_an_alias_says_so_and_stands_for_its_command(capsys: pytest.CaptureFixture[str], alias: str) -> None:
+    assert run(capsys, alias) == (
+        1,
+        "",
+        f"Command {alias} is deprecated.  Please use xm {ALIASES[alias]} instead.\n"
+        f"Error: 'xm {ALIASES[alias]}' is not part of this version yet\n",
+    )
+
+
+def test_the_deprecated_list_v_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(capsys, "list -v") == (
+        1,
+        "",
+        "xm list -v is deprecated.  Please use xm vcpu-list.\n"
+        "Error: 'xm vcpu-list' is not part of this version yet\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("prefix", "name"),
+    [
+        ("lis", "list"),
+        ("li", "list"),
+        ("cre", "create"),
+        ("co", "console"),
+        ("sh", None),
+        ("l", None),
+        ("he", None),
+        ("hel", None),
+        ("ball", None),
+        ("dest", "destroy"),
+        ("up", "uptime"),
+        ("x", None),
+        ("", None),
+    ],
+)
+def test_a_prefix_of_two_letters_stands_for_the_only_command_that_has_it(
+    prefix: str, name: str | None
+) -> None:
+    found = find(prefix)
+    assert (found.name if found else None) == name
+
+
+def test_what_is_new_makes_no_old_prefix_ambiguous() -> None:
+    for name in OLD_NAMES:
+        for length in range(2, len(name)):
+            fits = [other for other in OLD_NAMES if other.startswith(name[:length]) and other != "help"]
+            if len(fits) == 1 and name[:length] not in ("lab", "host", "check"):
+                found = find(name[:length])
+                assert found is not None
+                assert found.name == fits[0]
+
+
+@pytest.mark.parametrize(
+    "command", [command for command in COMMANDS if not command.raw], ids=lambda c: c.name
+)
+def test_an_option_takes_a_value_if_its_row_says_so(command: Command) -> None:
+    free = msgspec.structs.replace(command, counts=None)
+    for option in command.options:
+        if option.later:
+            continue
+        for spelling in ((f"-{option.letter}",) if option.letter else ()) + (f"--{option.word}",):
+            values, words = parse(free, [spelling, "next"])
+            assert (values, words) == (
+                ({option.word: ["next"]}, []) if option.value else ({option.word: [""]}, ["next"])
+            )
+
+
+def test_every_command_of_xm_is_known() -> None:
+    # 102 were in the last xm's table, with seven that only older lines had, and help.
+    assert len(OLD_NAMES) == len(set(OLD_NAMES)) == 102 + 7 + 1
