@@ -1,0 +1,201 @@
+"""`make bench`: what issue-level figures Domus reaches here. Prints a table, and JSON with --json."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+from domus.lab import guest
+from domus.lab.host import LabHost
+from domus.model.api import CreateRequest
+from domus.model.config import Disk, DomainConfig, Nic
+
+BIN = Path(sys.executable).parent
+NAME = "bench"
+
+#: times a command inside dom0, in seconds, without the way to it
+TIMER = (
+    "import subprocess,sys,time;t=time.monotonic();"
+    "d=subprocess.run(sys.argv[1:],capture_output=True);"
+    "print(time.monotonic()-t);sys.stderr.buffer.write(d.stderr);sys.exit(d.returncode)"
+)
+
+
+class Figure(NamedTuple):
+    """One measured figure and what it should be."""
+
+    what: str
+    value: float
+    aim: float
+    unit: str
+    detail: str
+
+
+def main() -> None:
+    """Measure all and print."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--runs", type=int, default=5, help="paired runs per figure (default 5)")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="domus-bench-") as folder:
+        os.environ["DOMUS_LAB"] = folder
+        host = LabHost(NAME)
+        try:
+            figures = [starting(host, options.runs), *living(host, options.runs), listing(options.runs)]
+            figures += idling(host)
+        finally:
+            host.remove()
+    if options.json:
+        print(json.dumps([figure._asdict() for figure in figures], indent=2))
+        return
+    for figure in figures:
+        met = "met" if figure.value <= figure.aim else "MISSED"
+        value = f"{figure.value:8.2f} {figure.unit:<4} aim {figure.aim:<6g}"
+        print(f"{figure.what:<42} {value} {met:<7} {figure.detail}")
+
+
+def starting(host: LabHost, runs: int) -> Figure:
+    """`xm lab up` and the first `xm list`, both as commands."""
+    xm("lab", "up", host.name)  # builds whatever is missing
+    seconds = []
+    for _ in range(runs):
+        xm("lab", "rm", host.name)
+        seconds.append(timed(lambda: up_and_list(host)))
+    return Figure("lab up to the first answered xm list", median(seconds), 2.5, "s", spread(seconds))
+
+
+def up_and_list(host: LabHost) -> None:
+    """What the first figure times."""
+    xm("lab", "up", host.name)
+    xm("--host", f"lab:{host.name}", "list")
+
+
+def living(host: LabHost, runs: int) -> list[Figure]:
+    """Create (paused) and destroy of one domain, ours and xl's in turns."""
+    files = guest.make(Path(tempfile.mkdtemp(dir=os.environ["DOMUS_LAB"])))
+    host.put((files / "kernel").read_bytes(), "/root/kernel")
+    host.put((files / "initrd").read_bytes(), "/root/initrd")
+    host.run(["truncate", "-s", "16M", "/root/disk.img"])
+    host.put(XL_CONFIG.encode(), "/root/bench.xl")
+    client = host.client()
+    config = DomainConfig(
+        name="bench",
+        memory_mib=128,
+        kernel=client.put_blob(files / "kernel"),
+        ramdisk=client.put_blob(files / "initrd"),
+        cmdline="console=hvc0",
+        disks=(Disk(vdev="xvda", target="/root/disk.img"),),
+        nics=(Nic(bridge="xenbr0"),),
+    )
+    taken: dict[str, list[float]] = {"create": [], "xl create": [], "destroy": [], "xl destroy": []}
+    for _ in range(runs + 1):
+        for verb in ("create", "destroy"):
+            if verb == "create":
+                operation = client.create(CreateRequest(config=config, paused=True))
+            else:
+                operation = client.destroy("bench")
+            done = client.finish(operation)
+            assert done.ended is not None
+            taken[verb].append(done.ended - done.started)
+        taken["xl create"].append(in_dom0(host, "xl", "create", "-p", "/root/bench.xl"))
+        taken["xl destroy"].append(in_dom0(host, "xl", "destroy", "bench"))
+    client.close()
+    figures = []
+    for verb, words in (
+        ("create", "create, paused, against xl create -p"),
+        ("destroy", "destroy, against xl destroy"),
+    ):
+        ours, theirs = taken[verb][1:], taken[f"xl {verb}"][1:]  # the first of each warms up
+        ratio = median([mine / other for mine, other in zip(ours, theirs, strict=True)])
+        figures.append(
+            Figure(
+                words, ratio, 0.35, "x", f"ours {median(ours):.2f} s, xl {median(theirs):.2f} s, {runs} pairs"
+            )
+        )
+    return figures
+
+
+def listing(runs: int) -> Figure:
+    """`xm list` from the shell outside the host, against an interpreter that does nothing."""
+    ours, theirs = [], []
+    for _ in range(4 * runs):
+        ours.append(timed(lambda: xm("--host", f"lab:{NAME}", "list")))
+        theirs.append(timed(lambda: subprocess.run([sys.executable, "-c", "pass"], check=True)))
+    ratio = median([mine / other for mine, other in zip(ours, theirs, strict=True)])
+    detail = f"ours {median(ours) * 1000:.0f} ms, python {median(theirs) * 1000:.0f} ms, {4 * runs} pairs"
+    return Figure("xm list, against python3 -c pass", ratio, 6, "x", detail)
+
+
+def idling(host: LabHost, seconds: int = 30) -> list[Figure]:
+    """xend's memory, its CPU time and its wake-ups while nothing happens."""
+    time.sleep(3)
+    before = idle_counters(host)
+    time.sleep(seconds)
+    after = idle_counters(host)
+    wakes = after["voluntary"] - before["voluntary"]
+    return [
+        Figure("xend, idle: resident memory", after["rss_kib"] / 1024, 60, "MiB", ""),
+        Figure("xend, idle: wake-ups", wakes, 0, "", f"in {seconds} s, all threads"),
+        Figure("xend, idle: CPU", (after["ticks"] - before["ticks"]) * 10, 0, "ms", f"in {seconds} s"),
+    ]
+
+
+def idle_counters(host: LabHost) -> dict[str, int]:
+    """Resident KiB, voluntary context switches of all threads, and CPU ticks of xend."""
+    script = (
+        "p=$(cat /run/domus/xend.pid); grep VmRSS /proc/$p/status | tr -dc '0-9 '; "
+        "cat /proc/$p/task/*/status | awk '/^voluntary/ {n+=$2} END {print n}'; "
+        "cut -d')' -f2 /proc/$p/stat | awk '{print $12+$13}'"
+    )
+    rss, voluntary, ticks = host.run(["sh", "-c", script]).stdout.split()[:3]
+    return {"rss_kib": int(rss), "voluntary": int(voluntary), "ticks": int(ticks)}
+
+
+def in_dom0(host: LabHost, *argv: str) -> float:
+    """Seconds that a command took inside dom0."""
+    return float(host.run(["python3", "-c", TIMER, *argv], within=120).stdout)
+
+
+def xm(*words: str) -> None:
+    """Run xm as a user does."""
+    subprocess.run([BIN / "xm", *words], check=True, stdout=subprocess.DEVNULL)
+
+
+def timed(action: Callable[[], object]) -> float:
+    """Seconds that `action` takes."""
+    begun = time.perf_counter()
+    action()
+    return time.perf_counter() - begun
+
+
+def median(values: list[float]) -> float:
+    """The value in the middle."""
+    return statistics.median(values)
+
+
+def spread(values: list[float]) -> str:
+    """From the least to the most."""
+    return f"{min(values):.2f}-{max(values):.2f} s, {len(values)} runs"
+
+
+XL_CONFIG = """
+name = "bench"
+memory = 128
+kernel = "/root/kernel"
+ramdisk = "/root/initrd"
+extra = "console=hvc0"
+disk = ["/root/disk.img,raw,xvda,rw"]
+vif = ["bridge=xenbr0"]
+"""
+
+if __name__ == "__main__":
+    main()
