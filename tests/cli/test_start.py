@@ -8,7 +8,7 @@ import sys
 import pytest
 
 HEAVY = (
-    "asyncio argparse ssl websockets http.client email starlette uvicorn cryptography dataclasses"
+    "asyncio argparse ssl websockets http.client email starlette uvicorn cryptography"
     " logging subprocess domus.config domus.lab domus.programs domus.cli.help domus.cli.later"
 )
 

@@ -11,7 +11,7 @@ import select
 from collections.abc import Iterable, Mapping
 from typing import BinaryIO, Final, cast
 
-from domus.client.http11 import Answer, BrokenAnswer, NoAnswer, request_head
+from domus.client.http11 import Answer, BrokenAnswer, NoAnswer, Request
 from domus.client.peers import Peer, reason
 from domus.model.errors import DomusError, OutcomeUnknown, Unreachable
 
@@ -79,17 +79,20 @@ class Exchange:
             Unreachable: xend did not act on it.
             OutcomeUnknown: it may have.
         """
-        head = request_head(method, target, host=self.peer.host, headers=headers or {})
+
+        def request() -> Request:
+            return Request(method, target, host=self.peer.host, headers=headers or {})
+
         connection, fresh = self._take()
         try:
             try:
-                answer, content = _converse(connection, method, head, body)
+                answer, content = _converse(connection, request(), body)
             except (NoAnswer, ConnectionError):
                 if fresh or method not in _READING:
                     raise
                 connection.close()
                 connection = Connection(self.peer, within=self._within)
-                answer, content = _converse(connection, method, head, body)
+                answer, content = _converse(connection, request(), body)
         except BaseException as error:
             connection.close()
             if isinstance(error, (BrokenAnswer, OSError)):
@@ -103,11 +106,11 @@ class Exchange:
 
     def stream(self, target: str, *, headers: Mapping[str, str], within: float) -> tuple[Connection, Answer]:
         """A GET whose answer goes on and on, on a connection of its own; the caller closes it."""
-        head = request_head("GET", target, host=self.peer.host, headers=headers)
+        request = Request("GET", target, host=self.peer.host, headers=headers)
         connection = Connection(self.peer, within=within)
         try:
-            connection.send(head, ())
-            return connection, Answer(connection.source)
+            connection.send(request.head, ())
+            return connection, request.answer(connection.source)
         except BaseException as error:
             connection.close()
             if isinstance(error, (BrokenAnswer, OSError)):
@@ -142,9 +145,7 @@ class Exchange:
         return Connection(self.peer, within=self._within), True
 
 
-def _converse(
-    connection: Connection, method: str, head: bytes, body: Iterable[bytes]
-) -> tuple[Answer, bytes]:
-    connection.send(head, body)
-    answer = Answer(connection.source, method=method)
+def _converse(connection: Connection, request: Request, body: Iterable[bytes]) -> tuple[Answer, bytes]:
+    connection.send(request.head, body)
+    answer = request.answer(connection.source)
     return answer, answer.read()

@@ -1,7 +1,6 @@
-"""Just enough HTTP/1.1 for talking to xend: one request written, one answer read, nothing guessed.
+"""HTTP/1.1 as xend's client needs it, by h11: one request written, one answer read.
 
-It reads from any buffered binary file, so that the same code serves sockets, TLS and tests. What xend
-does not send (trailers, folded headers, several codings) is refused rather than interpreted.
+It reads from any buffered binary file, so that the same code serves sockets, TLS and tests.
 """
 
 from __future__ import annotations
@@ -9,14 +8,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import BinaryIO, Final
 
-#: bytes in one line of an answer's head, or of an event stream
-LINE_LIMIT: Final = 1 << 20
+import h11
 
-#: lines in an answer's head
-HEADERS_LIMIT: Final = 64
+#: bytes in one line of an event stream
+LINE_LIMIT: Final = 1 << 20
 
 #: bytes of an answer's body that `Answer.read` takes into memory
 BODY_LIMIT: Final = 64 << 20
+
+_PIECE: Final = 65536
 
 _UNRESERVED: Final = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -34,41 +34,57 @@ def quote(text: str) -> str:
     return "".join(chr(byte) if byte in _UNRESERVED else f"%{byte:02X}" for byte in text.encode())
 
 
-def request_head(method: str, target: str, *, host: str, headers: Mapping[str, str]) -> bytes:
-    """The head of a request; `target` is already quoted.
+class Request:
+    """One request: `head` is to be sent, then its body if the headers announce one.
 
     Raises:
-        ValueError: a line break in one of the arguments, which would begin a header of its own.
+        ValueError: something in it, such as a line break, cannot stand in the head of a request.
     """
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {host}"]
-    lines += [f"{name}: {value}" for name, value in headers.items()]
-    if any("\r" in line or "\n" in line for line in lines):
-        raise ValueError("line break in the head of a request")
-    return "\r\n".join([*lines, "", ""]).encode("ascii")
+
+    def __init__(self, method: str, target: str, *, host: str, headers: Mapping[str, str]) -> None:
+        self._core = h11.Connection(h11.CLIENT)
+        try:
+            head = self._core.send(
+                h11.Request(method=method, target=target, headers=[("Host", host), *headers.items()])
+            )
+        except h11.LocalProtocolError as error:
+            raise ValueError(f"not a request: {error}") from None
+        self.head: bytes = head or b""
+
+    def answer(self, source: BinaryIO) -> Answer:
+        """The answer that comes from `source`.
+
+        Raises:
+            NoAnswer: the connection ended before it began.
+            BrokenAnswer: this is not HTTP/1.1.
+        """
+        return Answer(self._core, source)
 
 
 class Answer:
-    """One answer: its status and headers are read on construction, its body when asked for.
+    """One answer: its status and headers are read on construction, its body when asked for."""
 
-    Raises:
-        NoAnswer: the connection ended before it began.
-        BrokenAnswer: this is not HTTP/1.1.
-    """
-
-    def __init__(self, source: BinaryIO, *, method: str = "GET") -> None:
+    def __init__(self, core: h11.Connection, source: BinaryIO) -> None:
+        self._core = core
         self._source = source
-        self.status = _read_status(source)
-        self.headers = _read_headers(source)
-        if self.status < 200:
-            raise BrokenAnswer(f"unexpected interim answer {self.status}")
-        self.reusable = self.headers.get("connection", "").lower() != "close"  #: once the body is read
-        self._bodyless = method == "HEAD" or self.status in (204, 304)
-        self._chunked = self.headers.get("transfer-encoding", "").lower() == "chunked"
+        self._begun = False
+        event = self._next()
+        while isinstance(event, h11.InformationalResponse):
+            event = self._next()
+        if not isinstance(event, h11.Response):
+            raise BrokenAnswer("Invalid or missing HTTP status code")
+        self.status: int = event.status_code
+        self.headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event.headers}
 
     @property
     def kind(self) -> str:
         """Its media type, without parameters, in lower case."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+    @property
+    def reusable(self) -> bool:
+        """The connection can carry another request; known once the body is read."""
+        return self._core.their_state is h11.DONE
 
     def read(self, limit: int = BODY_LIMIT) -> bytes:
         """The whole body."""
@@ -83,24 +99,8 @@ class Answer:
 
     def pieces(self) -> Iterator[bytes]:
         """The body as it arrives."""
-        if self._bodyless:
-            return
-        if self._chunked:
-            yield from self._chunks()
-            return
-        length = self.headers.get("content-length")
-        if length is None:
-            self.reusable = False
-            while piece := self._source.read(65536):
-                yield piece
-            return
-        left = _number(length, 10)
-        while left:
-            piece = self._source.read(min(left, 65536))
-            if not piece:
-                raise BrokenAnswer("the answer stopped in the middle")
-            left -= len(piece)
-            yield piece
+        while isinstance(event := self._next(), h11.Data):
+            yield bytes(event.data)
 
     def lines(self) -> Iterator[bytes]:
         """The body's lines without their line ends, as they arrive."""
@@ -112,52 +112,22 @@ class Answer:
             for line in whole:
                 yield line.removesuffix(b"\r")
 
-    def _chunks(self) -> Iterator[bytes]:
-        while size := _number(_read_line(self._source).partition(b";")[0].decode("latin-1"), 16):
-            chunk = self._source.read(size)
-            if len(chunk) < size or self._source.read(2) != b"\r\n":
-                raise BrokenAnswer("the answer stopped in the middle")
-            yield chunk
-        if _read_line(self._source):
-            raise BrokenAnswer("trailers after the answer")
+    def _next(self) -> h11.Event:
+        """The next event of the answer, reading as much as it takes."""
+        try:
+            while (event := self._core.next_event()) is h11.NEED_DATA:
+                data = self._source.read1(_PIECE)  # type: ignore[attr-defined] # every buffered file has it
+                if not data and not self._begun:
+                    raise NoAnswer("the connection ended without an answer")
+                self._begun = True
+                self._core.receive_data(data)
+        except h11.RemoteProtocolError as error:
+            raise BrokenAnswer(self._what_broke(error)) from None
+        assert not isinstance(event, type)  # noqa: S101 - PAUSED does not come to a client that reads once
+        return event
 
-
-def _read_status(source: BinaryIO) -> int:
-    line = source.readline(LINE_LIMIT)
-    if not line:
-        raise NoAnswer("the connection ended without an answer")
-    version, _, rest = line.partition(b" ")
-    code = rest[:3]
-    if version not in (b"HTTP/1.1", b"HTTP/1.0") or not code.isdigit() or len(code) != 3:
-        raise BrokenAnswer("Invalid or missing HTTP status code")
-    return int(code)
-
-
-def _read_headers(source: BinaryIO) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for _ in range(HEADERS_LIMIT):
-        line = _read_line(source)
-        if not line:
-            return headers
-        name, colon, value = line.partition(b":")
-        if not colon or name != name.strip():
-            raise BrokenAnswer("a header without a name")
-        headers[name.decode("latin-1").lower()] = value.strip().decode("latin-1")
-    raise BrokenAnswer("too many headers")
-
-
-def _read_line(source: BinaryIO) -> bytes:
-    line = source.readline(LINE_LIMIT)
-    if not line.endswith(b"\n"):
-        raise BrokenAnswer("the answer stopped in the middle")
-    return line.rstrip(b"\r\n")
-
-
-def _number(text: str, base: int) -> int:
-    digits = text.strip()
-    if not digits.isalnum() or not digits.isascii():
-        raise BrokenAnswer("a length that is not a number")
-    try:
-        return int(digits, base)
-    except ValueError:
-        raise BrokenAnswer("a length that is not a number") from None
+    def _what_broke(self, error: h11.RemoteProtocolError) -> str:
+        if not hasattr(self, "status"):
+            return "Invalid or missing HTTP status code"
+        stopped = "without sending complete" in str(error)
+        return "the answer stopped in the middle" if stopped else str(error)
