@@ -11,7 +11,8 @@ import pytest
 
 from domus.cli import configfile
 from domus.cli.commands import find
-from domus.cli.create import Arguments, arguments, interrupts_held
+from domus.cli.configfile import Arguments, arguments
+from domus.cli.create import interrupts_held
 from domus.cli.handover import hand_over, missing_files
 from domus.cli.options import Call
 from domus.cli.target import Local
@@ -28,7 +29,7 @@ def call(line: str) -> Call:
 @pytest.mark.parametrize(
     ("line", "given"),
     [
-        ("", Arguments("xmdefconfig", {}, {})),
+        ("", Arguments("", {}, {})),
         ("g.cfg", Arguments("g.cfg", {}, {})),
         ("-q g.cfg", Arguments("g.cfg", {}, {})),
         ("-qpc g.cfg", Arguments("g.cfg", {}, {})),
@@ -39,6 +40,7 @@ def call(line: str) -> Call:
         ("g.cfg extra=a=b", Arguments("g.cfg", {"extra": "a=b"}, {})),
         ("./a=b.cfg", Arguments("./a=b.cfg", {}, {})),
         ("g disk=phy:a,b,w disk=c", Arguments("g", {}, {"disk": ["phy:a,b,w", "c"]})),
+        ("g usbdev=a usbdev=b channel=c", Arguments("g", {}, {"usbdev": ["a", "b"], "channel": ["c"]})),
         ("g.cfg -- vmid=3", Arguments("g.cfg", {"vmid": "3"}, {})),
     ],
 )

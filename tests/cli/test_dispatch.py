@@ -12,7 +12,8 @@ from domus.cli.help import usage
 from domus.cli.later import LATER
 from domus.cli.options import parse
 
-OLD_NAMES = [command.name for command in (*COMMANDS, *LATER) if command.name not in ("check", "host", "lab")]
+OURS = ("check", "convert", "schema", "host", "lab")
+OLD_NAMES = [command.name for command in (*COMMANDS, *LATER) if command.name not in OURS]
 
 
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
@@ -59,6 +60,31 @@ def usage_of(name: str) -> str:
         ("info a b", "'xm info' shows everything, or the value of one KEY", "info"),
         ("host", "'xm host' does one of: add, list, rm", "host"),
         ("check", "which files?", "check"),
+        (
+            "check --format=perl f",
+            "option --format has no value 'perl' (one of xm, xl, sxp, json, xml)",
+            "check",
+        ),
+        ("convert --to=xl", "which file?", "convert"),
+        ("convert g.cfg", "into which language? (--to=xl)", "convert"),
+        ("convert g.cfg --to", "option --to requires argument", "convert"),
+        (
+            "convert g.cfg --to=perl",
+            "option --to has no value 'perl' (one of xm, xl, sxp, json, xml)",
+            "convert",
+        ),
+        ("convert a b --to=xl", "one configuration file, not 2: a, b", "convert"),
+        ("convert nosuch --to=xl", "Unable to open config file: nosuch", "convert"),
+        ("schema x", "'xm schema' requires 0 arguments.\n", "schema"),
+        ("create --json g.cfg", "--json is for the output of -n", "create"),
+        ("create -nx --json g.cfg", "-x prints XML and --json prints JSON; one of them", "create"),
+        (
+            "create -F g.sxp --format=xl",
+            "-F is for a file in SXP, not xl (-f FILE --format=xl)",
+            "create",
+        ),
+        ("create g.cfg extra=\udcff", "this is not UTF-8: 'extra=\\udcff'", "create"),
+        ("list --long --json", "--long prints SXP and --json prints JSON; one of them", "list"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_the_usage(
@@ -72,7 +98,7 @@ def test_a_wrong_command_line_is_one_line_and_the_usage(
     [
         ("uptime", "'xm uptime' is not part of this version yet"),
         ("mem-set g 1", "'xm mem-set' is not part of this version yet"),
-        ("create -x g", "'xm create -x' is not part of this version yet"),
+        ("create --vncviewer g", "'xm create --vncviewer' is not part of this version yet"),
         ("info -n", "'xm info -n' is not part of this version yet"),
         ("console -n 1 g", "'xm console -n' is not part of this version yet"),
         ("shutdown -H -R g", "Can't specify halt and reboot"),
@@ -143,7 +169,7 @@ def test_what_is_new_makes_no_old_prefix_ambiguous() -> None:
     for name in OLD_NAMES:
         for length in range(2, len(name)):
             fits = [other for other in OLD_NAMES if other.startswith(name[:length]) and other != "help"]
-            if len(fits) == 1 and name[:length] not in ("lab", "host", "check"):
+            if len(fits) == 1 and name[:length] not in OURS:
                 found = find(name[:length])
                 assert found is not None
                 assert found.name == fits[0]
@@ -158,9 +184,10 @@ def test_an_option_takes_a_value_if_its_row_says_so(command: Command) -> None:
         if option.later:
             continue
         for spelling in ((f"-{option.letter}",) if option.letter else ()) + (f"--{option.word}",):
-            values, words = parse(free, [spelling, "next"])
+            value = option.choices[0] if option.choices else "next"
+            values, words = parse(free, [spelling, value])
             assert (values, words) == (
-                ({option.word: ["next"]}, []) if option.value else ({option.word: [""]}, ["next"])
+                ({option.word: [value]}, []) if option.value else ({option.word: [""]}, [value])
             )
 
 

@@ -98,6 +98,14 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
     assert (done.returncode, done.stderr) == (141, b"")
 
 
+def test_a_reader_of_a_usage_that_goes_away_changes_no_exit_code() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run([*XM, "check"], stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (1, b"Error: which files?\n")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 def test_a_full_disk_is_told() -> None:
     with Path("/dev/full").open("w") as full:

@@ -110,6 +110,10 @@ def test_a_domain_is_created_paused_shown_and_destroyed_without_a_trace(xm: Xm) 
     )
     (domain,) = json.loads(xm("list", "--json", "g1"))
     assert (domain["state"], domain["memory_kib"], domain["vcpus"]) == ("paused", 128 << 10, 1)
+    long = xm("list", "--long", "g1")
+    assert long.startswith(f"(domain\n    (domid {domain['domid']})\n    (name g1)\n")
+    assert "    (status 1)\n    (state --p---)\n" in long
+    assert xm("list", "-l").startswith("(domain\n    (domid 0)\n    (name Domain-0)\n")
     assert xm("domid", "g1") == f"{domain['domid']}\n"
     assert xm("domname", str(domain["domid"])) == "g1\n"
     assert xm("domstate", domain["uuid"]) == "paused\n"

@@ -73,4 +73,5 @@ def web(xm: Xm) -> Iterator[str]:
     """The guest, running; taken away afterwards if it is still there."""
     xm("create", "-q", "web.cfg")
     yield "web"
-    xm("destroy", "web", check=False)
+    done = xm("destroy", "web", check=False)
+    assert done.returncode in (0, 3), done.stderr

@@ -12,9 +12,9 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.system.conftest import XM_PROGRAM, Xm
 
 from domus.lab.host import LabHost
+from tests.system.conftest import XM_PROGRAM, Xm
 
 pytestmark = pytest.mark.lab
 

@@ -9,11 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
-from tests.system.conftest import XM_PROGRAM, Xm
 
 from domus.client import certificates
 from domus.lab import paths
 from domus.lab.host import LabHost
+from tests.system.conftest import XM_PROGRAM, Xm
 
 pytestmark = pytest.mark.lab
 

@@ -1,62 +1,96 @@
-"""`xm check FILE ...`: every mistake in configuration files, with its place; nothing is created."""
+"""`xm check FILE|DIR ...`: every mistake in configuration files, with its place; nothing is created."""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from domus.cli import configfile
-from domus.model.errors import DomusError, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator
 
     from domus.cli.options import Call
+    from domus.config.checking import Checked
 
 
 def run(call: Call) -> int:
-    """`xm check [--path=DIRS] [--json] FILE ...`; 1 when there is a mistake in any of them."""
+    """`xm check [--path=DIRS] [--format=LANGUAGE] [--json] FILE|DIR ...`; 1 when any file has a mistake."""
     if not call.words:
         raise call.wrong("which files?")
-    results = [check(name, call.value("path", configfile.SEARCH_PATH)) for name in call.words]
     if call.has("json"):
         from domus.cli.as_json import document
 
-        sys.stdout.write(document([as_data(*result) for result in results]))
+        results = list(checked(call))
+        sys.stdout.write(document([as_data(result) for result in results]))
     else:
-        for result in results:
-            tell(*result)
-    return 1 if any(error is not None for _, error, _ in results) else 0
+        results = []
+        for result in checked(call):
+            tell(result)
+            results.append(result)
+        if len(results) > 1:
+            print(summary(results), flush=True)
+    return 0 if all(result.is_fine for result in results) else 1
 
 
-def check(name: str, search_path: str) -> tuple[str, DomusError | None, Sequence[object]]:
-    """The file's path, what is wrong with it, and what is doubtful."""
-    from domus import config
+def checked(call: Call) -> Iterator[Checked]:
+    """What there is to say about each file that is named, and about each file of the directories."""
+    from domus.config.checking import check
 
-    path = configfile.find(name, search_path)
-    if path is None:
-        hint = configfile.hint_for(name, search_path)
-        return name, NotFound(f"Unable to open config file: {name}", hint=hint), ()
+    for name in call.words:
+        files = files_of(name, call.value("path", configfile.SEARCH_PATH))
+        if not isinstance(files, list):
+            yield files
+            continue
+        for path in files:
+            yield check(path, format=call.value("format") or None)
+
+
+def files_of(name: str, search_path: str) -> list[Path] | Checked:
+    """The files that a word of the command line means, or what is wrong with it."""
+    from domus.config import Finding, checking
+
+    path: str | None = name
     try:
-        loaded = config.load(path, search_path=())
-    except DomusError as error:
-        return path, error, ()
-    return path, None, loaded.warnings
+        path = configfile.find(name, search_path)
+        if path is None:
+            hint = configfile.hint_for(name, search_path)
+            problem = Finding(what=f"Unable to open config file: {name}", hint=hint)
+            return checking.Checked(path=name, errors=(problem,))
+        files = list(checking.files_of([Path(path)]))
+    except OSError as error:
+        problem = Finding(what=error.strerror or str(error), where=path or name)
+        return checking.Checked(path=path or name, errors=(problem,))
+    if not files:
+        # A directory that is empty by mistake must not look as if its files were checked.
+        return checking.Checked(path=path, errors=(Finding(what="no files in it", where=path),))
+    return files
 
 
-def tell(path: str, error: DomusError | None, warnings: Sequence[object]) -> None:
-    """Problems and warnings on stderr, in the order of the file; a file without mistakes is named."""
-    from domus.cli.failure import lines_for
+def tell(result: Checked) -> None:
+    """Mistakes and warnings on stderr, in the order of the file; on stdout, that there are no mistakes."""
+    from domus.cli.failure import lines_for_finding
 
-    if error is not None:
-        print("\n".join(lines_for(error)), file=sys.stderr, flush=True)
-        return
-    for warning in warnings:
-        print(f"Warning: {warning}", file=sys.stderr, flush=True)
-    print(f"{path}: no mistakes", flush=True)
+    for error in result.errors:
+        print("\n".join(lines_for_finding(error)), file=sys.stderr, flush=True)
+    configfile.warn(map(str, result.warnings))
+    if result.is_fine:
+        print(f"{result.path}: no mistakes", flush=True)
 
 
-def as_data(path: str, error: DomusError | None, warnings: Sequence[object]) -> dict[str, Any]:
+def summary(results: list[Checked]) -> str:
+    """How many files were checked, have mistakes, have warnings."""
+    wrong = sum(not result.is_fine for result in results)
+    doubtful = sum(bool(result.warnings) for result in results)
+    return f"{len(results)} files: {wrong} with mistakes, {doubtful} with warnings"
+
+
+def as_data(result: Checked) -> dict[str, Any]:
     """The result for one file, for programs."""
-    problems: Sequence[object] = getattr(error, "problems", ()) or ([error.problem()] if error else ())
-    return {"file": path, "ok": error is None, "problems": list(problems), "warnings": list(warnings)}
+    return {
+        "file": result.path,
+        "ok": result.is_fine,
+        "errors": list(result.errors),
+        "warnings": list(result.warnings),
+    }

@@ -19,6 +19,7 @@ class Option(msgspec.Struct, frozen=True):
     word: str  #: without its dashes; the name under which a `Call` knows the option
     help: str  #: one sentence
     value: str = ""  #: what its value is called in the usage; "": it takes none
+    choices: tuple[str, ...] = ()  #: the values that there are; empty: anything
     later: bool = False  #: known from xm, and answered by "not part of this version yet"
 
     @property

@@ -8,6 +8,17 @@ from domus.cli.command import Command, Option
 
 JSON: Final = Option("", "json", "Print JSON, for programs.")
 
+#: the languages of configuration files
+LANGUAGES: Final = ("xm", "xl", "sxp", "json", "xml")
+
+FORMAT: Final = Option(
+    "",
+    "format",
+    f"The file's language: {', '.join(LANGUAGES)}; told by its content by default.",
+    value="LANG",
+    choices=LANGUAGES,
+)
+
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="console",
@@ -31,12 +42,14 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("", "path", "Where to look for the file; the default is .:/etc/xen.", value="DIRS"),
             Option("f", "defconfig", "The configuration file; a bare word means the same.", value="FILE"),
             Option("F", "config", "Take the domain from an SXP file instead.", value="FILE"),
-            Option("n", "dryrun", "Print what would be created, and create nothing."),
+            FORMAT,
+            Option("n", "dryrun", "Print in SXP what would be created, and create nothing."),
+            Option("", "json", "With -n: print it as JSON instead."),
             Option("p", "paused", "Leave the domain paused once it is built."),
             Option("c", "console_autoconnect", "Attach to the console, before the domain starts to run."),
-            Option("", "help_config", "Print the variables of a configuration file.", later=True),
-            Option("x", "xmldryrun", "Print the XML that would be used.", later=True),
-            Option("s", "skipdtd", "Skip the check against the DTD.", later=True),
+            Option("", "help_config", "Print the variables of a configuration file."),
+            Option("x", "xmldryrun", "Print as XML what would be created, and create nothing."),
+            Option("s", "skipdtd", "Changes nothing: there is no check against a DTD to skip."),
             Option("", "vncviewer", "Start a VNC viewer for the domain.", later=True),
             Option("", "vncviewer-autopass", "Hand the VNC password to the viewer.", later=True),
         ),
@@ -79,7 +92,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         sentence="List domains, or the named ones; Mem is the memory in MiB that each is meant to have.",
         runs="list:run",
         options=(
-            Option("l", "long", "Print the whole configuration in SXP.", later=True),
+            Option("l", "long", "Print the whole configuration in SXP."),
             Option("", "label", "Add the security label."),
             Option(
                 "",
@@ -164,11 +177,38 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="check",
-        usage="[options] FILE ...",
+        usage="[options] FILE|DIR ...",
         sentence="Check configuration files: every mistake in them, with its place; nothing is created.",
         runs="check:run",
         needs_host=False,
-        options=(Option("", "path", "Where to look for the files.", value="DIRS"), JSON),
+        options=(Option("", "path", "Where to look for the files.", value="DIRS"), FORMAT, JSON),
+    ),
+    Command(
+        name="convert",
+        usage="FILE --to=LANG [options] [NAME=VALUE ...]",
+        sentence="Write a configuration file in another language.",
+        runs="convert:run",
+        needs_host=False,
+        options=(
+            Option(
+                "",
+                "to",
+                f"The language to write: {', '.join(LANGUAGES)}.",
+                value="LANG",
+                choices=LANGUAGES,
+            ),
+            FORMAT,
+            Option("", "path", "Where to look for the file.", value="DIRS"),
+            Option("o", "output", "Write into this file, which must not exist.", value="OUT"),
+            Option("", "force", "Replace OUT if it exists."),
+        ),
+    ),
+    Command(
+        name="schema",
+        sentence="Print the JSON schema of the variables of configuration files.",
+        runs="schema:run",
+        needs_host=False,
+        counts=(0, 0),
     ),
     Command(
         name="host",
@@ -180,7 +220,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option(
                 "",
                 "tls",
-                "Folder with ca.crt, client.crt and client.key; its files are copied.",
+                "Folder with ca.crt, client.crt and client.key that the host's administrator issued;"
+                " without it, certificates are made, and you are told where the host's half belongs.",
                 value="DIR",
             ),
             Option("", "server-name", "The name in the host's certificate, if not NAME.", value="NAME"),
@@ -212,7 +253,7 @@ ALIASES: Final = {
 }
 
 #: commands of ours that xm did not have: they may not make an old prefix ambiguous
-_OURS: Final = frozenset({"check", "host", "lab"})
+_OURS: Final = frozenset({"check", "convert", "schema", "host", "lab"})
 
 _SHORTEST_PREFIX: Final = 2
 

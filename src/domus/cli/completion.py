@@ -29,6 +29,9 @@ _xm() {
         COMPREPLY=($(compgen -W "@COMMANDS@ --host --debug" -- "$word"))
         return
     fi
+    case "$previous" in
+@VALUES@
+    esac
     case "${COMP_WORDS[at]}" in
 @CASES@
     esac
@@ -60,7 +63,17 @@ def script() -> str:
     """The completion script for bash, made from the table of subcommands."""
     commands = " ".join(command.name for command in COMMANDS)
     cases = "\n".join(_case(command) for command in COMMANDS)
-    return _BASH.replace("@COMMANDS@", commands).replace("@CASES@", cases)
+    return _BASH.replace("@COMMANDS@", commands).replace("@CASES@", cases).replace("@VALUES@", _values())
+
+
+def _values() -> str:
+    """Cases for the options that have a choice of values."""
+    options = {option.word: option for command in COMMANDS for option in command.options if option.choices}
+    return "\n".join(
+        f"        --{word}) COMPREPLY=($(compgen -W "
+        f'{shlex.quote(" ".join(option.choices))} -- "$word")); return ;;'
+        for word, option in options.items()
+    )
 
 
 def _case(command: Command) -> str:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 import signal
 import sys
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING
 
-from domus.cli import configfile
+from domus.cli import configfile, dryrun
 from domus.cli.progress import Progress
 from domus.model.api import CreateRequest
 from domus.model.errors import Cancelled, DomusError
@@ -18,33 +17,21 @@ if TYPE_CHECKING:
 
     from domus.cli.options import Call
     from domus.client import Client
-    from domus.config import Loaded
     from domus.model.operation import Operation
-
-_VARIABLE: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=", re.ASCII)
-
-#: variables that may be given several times, each time adding to their list
-_LISTS: Final = frozenset(
-    {"disk", "vif", "vif2", "pci", "vfb", "vscsi", "vusb", "ioports", "irq", "cpuid", "cpuid_check"}
-    | {"access_control"}
-)
-
-
-class Arguments(NamedTuple):
-    """What the command line says about the configuration."""
-
-    file: str
-    variables: dict[str, str]
-    lists: dict[str, list[str]]
 
 
 def run(call: Call) -> int:
     """`xm create [CONFIGFILE] [options] [NAME=VALUE ...]`."""
-    loaded = load(call)
-    if call.has("dryrun"):
-        from domus.cli.dryrun import show
+    if call.has("help_config"):
+        from domus.config.reference import help_config
 
-        return show(loaded)
+        sys.stdout.write(help_config())
+        return 0
+    if dryrun.is_asked_for(call):
+        # The output of a dry run is for programs: what else there is to say goes beside it.
+        loaded = configfile.read(call, sys.stderr, announce=not call.has("quiet"))
+        return dryrun.show(call, loaded)
+    loaded = configfile.read(call, sys.stdout, announce=not call.has("quiet"))
     from domus.cli.handover import hand_over
 
     config = hand_over(loaded.config, call.target)
@@ -56,55 +43,6 @@ def run(call: Call) -> int:
     if with_console:
         run_with_console(call.client, made, paused=call.has("paused"))
     return 0
-
-
-def load(call: Call) -> Loaded:
-    """Read the configuration that the call names; its warnings go to stderr.
-
-    Raises:
-        UsageError: two files are named, or the file is nowhere.
-        InvalidConfig: with everything that is wrong in it.
-    """
-    from domus import config
-
-    given = arguments(call)
-    search_path = call.value("path", configfile.SEARCH_PATH)
-    path = configfile.find(given.file, search_path)
-    if path is None:
-        hint = configfile.hint_for(given.file, search_path)
-        raise call.wrong(f"Unable to open config file: {given.file}", hint=hint)
-    # The output of a dry run is for programs: what else there is to say goes beside it.
-    screen = sys.stderr if call.has("dryrun") else sys.stdout
-    if not call.has("quiet"):
-        print(f'Using config file "{path}".', file=screen, flush=True)
-    loaded = config.load(path, variables=given.variables, lists=given.lists, search_path=())
-    for line in loaded.output:
-        print(line, file=screen, flush=True)
-    for warning in loaded.warnings:
-        print(f"Warning: {warning}", file=sys.stderr)
-    return loaded
-
-
-def arguments(call: Call) -> Arguments:
-    """The configuration file that is named, and the NAME=VALUE variables.
-
-    Raises:
-        UsageError: two files are named.
-    """
-    files = [*call.values("defconfig"), *call.values("config")]
-    variables: dict[str, str] = {}
-    lists: dict[str, list[str]] = {}
-    for word in call.words:
-        name, _, value = word.partition("=")
-        if not _VARIABLE.match(word):
-            files.append(word)
-        elif name in _LISTS:
-            lists.setdefault(name, []).append(value)
-        else:
-            variables[name] = value
-    if len(files) > 1:
-        raise call.wrong(f"one configuration file, not {len(files)}: {', '.join(files)}")
-    return Arguments(files[0] if files else configfile.DEFAULT_NAME, variables, lists)
 
 
 def build(client: Client, request: CreateRequest) -> Operation:

@@ -5,16 +5,38 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from domus.cli.as_json import document
+from domus.cli.configfile import warn
 from domus.cli.handover import missing_files
 
 if TYPE_CHECKING:
+    from domus.cli.options import Call
     from domus.config import Loaded
 
 
-def show(loaded: Loaded) -> int:
-    """Print the domain's configuration as JSON: what is set, and what has a value by default."""
-    for missing in missing_files(loaded.config):
-        print(f"Warning: {missing} on this machine", file=sys.stderr)
-    sys.stdout.write(document(loaded.config, without=(None, "", ())))
+def is_asked_for(call: Call) -> bool:
+    """Nothing shall be created: `-n` or `-x`.
+
+    Raises:
+        UsageError: `--json` without them, or with `-x`.
+    """
+    if call.has("json") and not call.has("dryrun"):
+        raise call.wrong("--json is for the output of -n")
+    if call.has("json") and call.has("xmldryrun"):
+        raise call.wrong("-x prints XML and --json prints JSON; one of them")
+    return call.has("dryrun") or call.has("xmldryrun")
+
+
+def show(call: Call, loaded: Loaded) -> int:
+    """Print the domain in SXP, as XML, or as JSON of Domus' own model without what is not set."""
+    warn(f"{missing} on this machine" for missing in missing_files(loaded.config))
+    if call.has("json"):
+        from domus.cli.as_json import document
+
+        sys.stdout.write(document(loaded.config, without=(None, "", ())))
+        return 0
+    from domus.config.writing import convert
+
+    written = convert(loaded.config, "xml" if call.has("xmldryrun") else "sxp")
+    warn(written.losses)
+    sys.stdout.write(written.text)
     return 0

@@ -31,7 +31,11 @@ def report(error: BaseException, *, debug: bool) -> int:
     except OSError as full:
         _abandon_stdout()
         error = error if isinstance(error, DomusError) else full
-    return _told(error)
+    try:
+        return _told(error)
+    except BrokenPipeError:
+        _abandon_stdout()
+        return getattr(error, "exit_code", 1)
 
 
 def not_here(command: Command) -> DomusError:
@@ -74,11 +78,12 @@ def lines_for(error: DomusError) -> list[str]:
     problems: tuple[Finding, ...] = getattr(error, "problems", ())  # only InvalidConfig has them
     if not problems:
         return [f"Error: {error.for_user()}"]
-    lines: list[str] = []
-    for problem in problems:
-        lines.append(f"Error: {problem}")
-        lines += (f"    {line}" for line in problem.excerpt().splitlines())
-    return lines
+    return [line for problem in problems for line in lines_for_finding(problem)]
+
+
+def lines_for_finding(problem: Finding) -> list[str]:
+    """A problem of a configuration, with the line of the file below it and the place in that line."""
+    return [f"Error: {problem}", *(f"    {line}" for line in problem.excerpt().splitlines())]
 
 
 def _line(text: str, status: int) -> int:

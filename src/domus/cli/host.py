@@ -33,14 +33,7 @@ def _add(call: Call, words: Sequence[str]) -> None:
     if len(words) != 2:
         raise call.wrong("'xm host add' takes a name and an address")
     name, (address, port) = words[0], address_of(words[1])
-    if not call.has("tls"):
-        raise call.wrong("--tls=DIR is missing: the folder with ca.crt, client.crt and client.key")
-    given = Path(call.value("tls"))
-    missing = [file for file in CREDENTIALS if not (given / file).is_file()]
-    if missing:
-        raise NotFound(
-            f"no {' and no '.join(missing)} in {given}", hint="the host's administrator issues them"
-        )
+    given = _given(call)
     hosts = Hosts()
     kept = directory() / "hosts" / name
     host = Host(
@@ -50,7 +43,37 @@ def _add(call: Call, words: Sequence[str]) -> None:
         server_name=call.value("server-name") if call.has("server-name") else None,
     )
     hosts.add(name, host, replace=call.has("force"))
-    _keep(given, kept)
+    if given is not None:
+        _keep(given, kept)
+        return
+    from domus.client.authority import certify
+
+    try:
+        install = certify(name, address, kept)
+    except BaseException:
+        hosts.remove(name)
+        raise
+    print(
+        f"Certificates for {name} are made. Its own half belongs into /etc/domus/tls there, as root:\n"
+        f"  scp {install}/* root@{address}:/etc/domus/tls/ && ssh root@{address} systemctl reload xend"
+    )
+
+
+def _given(call: Call) -> Path | None:
+    """The folder of credentials that somebody else issued, if one is named.
+
+    Raises:
+        NotFound: something is missing in it.
+    """
+    if not call.has("tls"):
+        return None
+    given = Path(call.value("tls"))
+    missing = [file for file in CREDENTIALS if not (given / file).is_file()]
+    if missing:
+        raise NotFound(
+            f"no {' and no '.join(missing)} in {given}", hint="the host's administrator issues them"
+        )
+    return given
 
 
 def _list(call: Call, words: Sequence[str]) -> None:

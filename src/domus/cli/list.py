@@ -27,7 +27,7 @@ _HEADER: Final = f"{'Name':<40} {'ID':>5} {'Mem':>5} {'VCPUs':>5} {'State':>10} 
 
 
 def run(call: Call) -> int:
-    """`xm list [--label] [--state=STATE] [--pool=POOL] [--json] [DOM ...]`."""
+    """`xm list [--long] [--label] [--state=STATE] [--pool=POOL] [--json] [DOM ...]`."""
     if call.has("vcpus"):
         from domus.cli.options import not_yet
 
@@ -36,12 +36,18 @@ def run(call: Call) -> int:
     for option, what in (("state", "a state"), ("pool", "a pool")):
         if call.has(option) and call.words:
             raise call.wrong(f"You may specify either {what} or a particular VM, but not both")
+    if call.has("long") and call.has("json"):
+        raise call.wrong("--long prints SXP and --json prints JSON; one of them")
     domains = chosen(
         [call.client.domain(name) for name in call.words] if call.words else in_order(call.client.domains()),
         state=call.value("state", "all"),
         pool=call.value("pool") if call.has("pool") else None,
     )
-    if call.has("json"):
+    if call.has("long"):
+        from domus.cli.long import long_list
+
+        sys.stdout.write(long_list(call.client, domains))
+    elif call.has("json"):
         from domus.cli.as_json import document
 
         sys.stdout.write(document(domains))

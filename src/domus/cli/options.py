@@ -86,7 +86,8 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[dict[str, list[st
     """The options of `command` by their words, and the words that are left.
 
     Raises:
-        UsageError: an option that is not known, or not complete; too few or too many arguments.
+        UsageError: an option that is not known, or not complete, or whose value is none of its choices;
+            too few or too many arguments.
         BadInput: an option that this version does not have yet.
     """
     check_count(command, arguments)
@@ -103,6 +104,11 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[dict[str, list[st
         option = _declared(command, spelled)
         if option.later:
             raise not_yet(f"{command.name} {spelled}")
+        if option.choices and value not in option.choices:
+            known = ", ".join(option.choices)
+            raise UsageError(
+                f"option {spelled} has no value {value!r}", hint=f"one of {known}", command=command
+            )
         values.setdefault(option.word or option.letter, []).append(value)
     return values, rest
 

@@ -12,7 +12,7 @@ from domus.model.domain import DomainInfo, RunState
 from domus.model.errors import BadInput, DomainNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Sequence, Set
 
     from domus.cli.options import Call
     from domus.client import Client
@@ -123,7 +123,15 @@ def wait_for_reboots(client: Client, domains: Sequence[Awaited]) -> None:
                 break
             progress.show(_waiting(missed))
             time.sleep(_PAUSE)
+    settle(client, {domain.uuid for domain in domains})
     print("All domains rebooted")
+
+
+def settle(client: Client, uuids: Set[str]) -> None:
+    """Wait for what still goes on with these domains: the next command must not find them busy."""
+    for operation in client.operations():
+        if operation.uuid in uuids and not operation.state.final:
+            client.finish(operation)
 
 
 def _waiting(domains: Iterable[Awaited]) -> str:

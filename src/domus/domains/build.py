@@ -178,8 +178,7 @@ class Builder:
             for place, image in prepared.images().items():
                 async with operation.step(f"attaching {image.path}"):
                     read_only = not is_writable(prepared.config.disks[place])
-                    device = await self._workers.call(loop.attach, image.path, read_only=read_only)
-                    loops[place] = held.enter_context(device).path
+                    loops[place] = await self._workers.call(_attach, held, image.path, read_only)
             document = await self._workers.call(self._document, prepared.connected(loops))
             async with operation.step("building", undo=undo):
                 await self._kept.put(kept)
@@ -212,3 +211,8 @@ class Builder:
                 await self._workers.call(self._libxl.unpause, domid)
             except HostProblem as error:
                 raise HostProblem(f"Failed to unpause domain {config.name}", hint=error.what) from error
+
+
+def _attach(held: ExitStack, path: str, read_only: bool) -> str:
+    """Attach a loop device and hold it, in one call: cancelled in its middle, nothing is held by nobody."""
+    return held.enter_context(loop.attach(path, read_only=read_only)).path

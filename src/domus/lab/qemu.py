@@ -79,6 +79,6 @@ def power_off(folder: Path, process: Process) -> None:
         pass  # it is ended the hard way below
     until = time.monotonic() + 2
     while process.alive and time.monotonic() < until:
-        process.reap()
         time.sleep(0.01)
     process.end()
+    process.reap()
