@@ -123,6 +123,13 @@ def test_a_terminal_is_raw_in_the_console_and_restored_after_it(
     os.close(inner)
 
 
+def test_host_and_guest_reach_each_other(xm: Xm, web: str, lab_host: LabHost) -> None:
+    wait_until_up(xm, web)
+    lab_host.run(["ping", "-c", "1", "-W", "5", "10.77.0.100"])
+    answered = lab_host.run(["ping", "-c", "5", "-i", "0.2", "10.77.0.100"]).stdout
+    assert "5 received" in answered
+
+
 def test_reboot_gives_the_guest_a_new_id(xm: Xm, web: str, lab_host: LabHost) -> None:
     wait_until_up(xm, web)
     domid = xm("domid", web).stdout

@@ -9,6 +9,7 @@ A finished template is a folder with
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
 import shlex
 import shutil
@@ -22,10 +23,14 @@ from domus.lab.built import build_once, locked
 from domus.lab.machine import Machine
 from domus.lab.progress import Report, silent
 from domus.lab.record import Process, Shape
+from domus.model.api import SOCKET_PATH
 from domus.model.errors import DomusError, HostProblem
+from domus.programs import run
 
 #: Templates kept for a quick return to another version of Domus; each takes some 600 MB of disk.
 KEPT = 3
+
+_SHM = Path("/dev/shm")  # noqa: S108 - a tmpfs; the name in it is locked by the build's lock
 
 #: s after which a boot has failed; measured: 20 s emulated with nothing else running
 BOOT_TIMEOUT_S = 240
@@ -69,7 +74,7 @@ def wanted(shape: Shape, report: Report = silent) -> Template:
 
 def _build(folder: Path, seed: Machine, report: Report) -> None:
     report("booting the template host (once per change of Domus's code)", 0.76)
-    ram = folder / "ram"
+    ram = _boot_ram(folder, seed.shape.memory_mib)
     with ram.open("wb") as file:
         file.truncate(seed.shape.memory_mib * 2**20)
     booting = msgspec.structs.replace(
@@ -80,8 +85,13 @@ def _build(folder: Path, seed: Machine, report: Report) -> None:
         _wait_until_ready(folder, process, report)
         report("saving the template", 0.99)
         _save(folder)
+        qemu.power_off(folder, process)
+        if ram != folder / "ram":
+            run(["cp", "--sparse=always", ram, folder / "ram"])
     finally:
         qemu.power_off(folder, process)
+        if ram != folder / "ram":
+            ram.unlink(missing_ok=True)
     for leftover in (*folder.glob("*.sock"), *folder.glob("*.lock")):
         leftover.unlink()
     (folder / "template.json").write_bytes(
@@ -89,6 +99,19 @@ def _build(folder: Path, seed: Machine, report: Report) -> None:
     )
     _prune(keep=folder)
     report("template saved", 1.0)
+
+
+def _boot_ram(folder: Path, mib: int) -> Path:
+    """Where the memory of the booting host is: in memory if that has room, since a file on disk is written
+    back all the while (measured: 44 s instead of 29 s to a template).
+    """
+    name = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
+    in_memory = _SHM / f"domus-{os.getuid()}-{name}.ram"
+    if not _SHM.is_dir():
+        return folder / "ram"
+    in_memory.unlink(missing_ok=True)  # of a build that was killed: we hold its lock
+    roomy = shutil.disk_usage(_SHM).free > (mib + 512) * 2**20
+    return in_memory if roomy else folder / "ram"
 
 
 def _wait_until_ready(folder: Path, process: Process, report: Report) -> None:
@@ -100,12 +123,13 @@ def _wait_until_ready(folder: Path, process: Process, report: Report) -> None:
         if not process.alive:
             break
         try:
-            done = shell.run(folder, ["xm", "--host", "local", "list"], within=30)
-            if done.status == 0:
-                shell.run(folder, ["xl", "list"])
-                shell.run(folder, ["sync"])
-                return
-            last = (done.stderr or done.stdout).strip() or f"exit status {done.status}"
+            # a look that costs nothing: under emulation, asking too early takes from what is waited for
+            if shell.run(folder, ["test", "-S", SOCKET_PATH]).status == 0:
+                done = shell.run(folder, ["xm", "--host", "local", "list"], within=30)
+                if done.status == 0:
+                    shell.run(folder, ["xl", "list"])
+                    return
+                last = (done.stderr or done.stdout).strip() or f"exit status {done.status}"
         except DomusError as error:
             last = error.what
         time.sleep(0.5)
