@@ -215,3 +215,10 @@ def test_every_parameter_has_a_place_in_libxl_that_the_schema_knows(name: str) -
         assert isinstance(place, dict)
         assert part in place, TABLE[name].libxl
         place = place[part]
+
+
+@pytest.mark.parametrize("text", ['extra = "\\ud800"', 'disk = ["file:/\\ud8ff,xvda,w"]'])
+def test_half_a_surrogate_pair_is_an_error_with_its_place(text: str) -> None:
+    with pytest.raises(InvalidConfig, match="half of a surrogate pair") as caught:
+        load_text(f"kernel = '/k'\nname = 'x'\n{text}\n", source_name="g.cfg")
+    assert caught.value.problems[0].where.startswith("g.cfg:3")

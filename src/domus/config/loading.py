@@ -193,6 +193,9 @@ def load_text(
 
     report = Report(Source(source_name, clean(text)))
     read = read_document(report, dict(variables or {}), dict(lists or {}), format, host, path)
+    for name, variable in read.document.variables.items():
+        if not _is_sayable(variable.value):
+            report.error(f"{name} has half of a surrogate pair, which is no character", variable.place)
     read.document.base = base
     read.document.directory = _present_directory()
     config = understand(read.document) if read.config is None else read.config
@@ -204,6 +207,13 @@ def load_text(
         findings=tuple(report.warnings),
         output=tuple(read.output),
     )
+
+
+def _is_sayable(value: object) -> bool:
+    r"""Whether it can be written as UTF-8: "\ud800" cannot."""
+    if isinstance(value, str):
+        return value.isascii() or not any("\ud800" <= character <= "\udfff" for character in value)
+    return all(map(_is_sayable, value)) if isinstance(value, list | tuple) else True
 
 
 def _present_directory() -> Path | None:
