@@ -14,9 +14,6 @@ _ACTIONS = {
     Action.COREDUMP_RESTART: "coredump_and_restart",
 }
 
-#: What xm's XML has no word for, at the values that reading it gives anyway.
-_UNSAID = {"on_watchdog": Action.DESTROY, "on_soft_reset": Action.SOFT_RESET}
-
 
 def write_xml(config: DomainConfig) -> Written:
     """`<xm>` with its `<vm>` and `<vdi>`s, indented by tabs as xm wrote it."""
@@ -218,7 +215,7 @@ def _platform(vm: ET.Element, config: DomainConfig, losses: list[str]) -> None:
         "vpt_align",
     }
     for name, value in made.values.items():
-        if name in said or _UNSAID.get(name) == value:
+        if name in said:
             continue
         if name in keys and not isinstance(value, list):
             ET.SubElement(vm, "platform", {"key": name, "value": str(value)})
