@@ -13,7 +13,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from domus.client.certificates import Identity, issue, make_ca
+from domus.client.certificates import issue, kept_ca
 from domus.client.hosts import directory
 
 
@@ -29,12 +29,13 @@ def certify(name: str, address: str, folder: Path) -> Path:
     Effect:
         Makes the authority when there is none. On failure `folder` is removed again.
     """
-    authority = _authority()
+    who = f"{getpass.getuser()}@{socket.gethostname()}"
+    authority = kept_ca(directory() / "authority", who)
     install = folder / "install"
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     install.mkdir(exist_ok=True, mode=0o700)
     try:
-        issue(f"{getpass.getuser()}@{socket.gethostname()}", authority).write(folder, "client")
+        issue(who, authority).write(folder, "client")
         names, addresses = [name], list[str]()
         (addresses if _is_ip(address) else names).append(address)
         issue(name, authority, hosts=names, addresses=addresses).write(install, "host")
@@ -44,14 +45,6 @@ def certify(name: str, address: str, folder: Path) -> Path:
         shutil.rmtree(folder, ignore_errors=True)
         raise
     return install
-
-
-def _authority() -> Identity:
-    folder = directory() / "authority"
-    if not (folder / "ca.key").exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        make_ca(f"{getpass.getuser()}@{socket.gethostname()}").write(folder, "ca")
-    return Identity((folder / "ca.crt").read_bytes(), (folder / "ca.key").read_bytes())
 
 
 def _is_ip(address: str) -> bool:

@@ -46,6 +46,15 @@ class Identity:
         _write(directory / f"{stem}.key", self.key, mode=0o600)
         _write(directory / f"{stem}.crt", self.certificate, mode=0o644)
 
+    @classmethod
+    def read(cls, directory: Path, stem: str) -> Identity | None:
+        """What `write` wrote there; None unless it came to its end: the certificate is its last file."""
+        try:
+            certificate = (directory / f"{stem}.crt").read_bytes()
+            return cls(certificate, (directory / f"{stem}.key").read_bytes())
+        except FileNotFoundError:
+            return None
+
     def write_certificate(self, path: Path) -> None:
         """Write the certificate alone, as others need it."""
         _write(path, self.certificate, mode=0o644)
@@ -63,6 +72,16 @@ def make_ca(name: str, *, valid: timedelta = timedelta(days=3650)) -> Identity:
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False)
     )
     return _identity(builder.sign(key, hashes.SHA256()), key)
+
+
+def kept_ca(directory: Path, name: str) -> Identity:
+    """The authority in `directory`, as ca.crt and ca.key; made when there is none."""
+    kept = Identity.read(directory, "ca")
+    if kept is None:
+        directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        kept = make_ca(name)
+        kept.write(directory, "ca")
+    return kept
 
 
 def issue(

@@ -58,12 +58,10 @@ def user_tls() -> Path:
     """The folder with the lab's authority and the certificate that shows who we are; made when absent."""
     folder = paths.state_dir() / "tls"
     with locked(paths.state_dir() / ".tls.lock"):
-        if not (folder / "client.key").exists():
+        if not (folder / "client.crt").exists():  # the last file that is written
             from domus.client import certificates
 
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            authority = certificates.make_ca("domus lab")
-            authority.write(folder, "ca")
+            authority = certificates.kept_ca(folder, "domus lab")
             certificates.issue("lab", authority).write(folder, "client")
     return folder
 
@@ -71,15 +69,13 @@ def user_tls() -> Path:
 def certify(name: str, number: int, folder: Path) -> Path:
     """A folder inside `folder` with ca.crt, host.crt and host.key of host `name`; made when absent."""
     tls = folder / "tls"
-    if not (tls / "host.key").exists():
+    if not (tls / "host.crt").exists():  # the last file that is written
         from domus.client import certificates
 
-        ours = user_tls()
-        authority = certificates.Identity((ours / "ca.crt").read_bytes(), (ours / "ca.key").read_bytes())
-        authority.write_certificate(ours / "ca.crt")
+        authority = certificates.kept_ca(user_tls(), "domus lab")
         tls.mkdir(parents=True, exist_ok=True, mode=0o700)
+        authority.write_certificate(tls / "ca.crt")
         certificates.issue(
             name, authority, hosts=[name, "localhost"], addresses=["127.0.0.1", address(number)]
         ).write(tls, "host")
-        (tls / "ca.crt").write_bytes((ours / "ca.crt").read_bytes())
     return tls
