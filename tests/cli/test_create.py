@@ -5,19 +5,24 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from domus.cli import configfile
-from domus.cli.commands import find
 from domus.cli.configfile import Arguments, arguments
-from domus.cli.create import interrupts_held
+from domus.cli.create import build, interrupts_held
+from domus.cli.declared import find
 from domus.cli.handover import hand_over, missing_files
 from domus.cli.options import Call
 from domus.cli.target import Local
+from domus.client import Client
+from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig
-from domus.model.errors import BadInput
+from domus.model.errors import BadInput, Cancelled
+from domus.model.operation import Operation, OperationState
 
 
 def call(line: str) -> Call:
@@ -87,6 +92,37 @@ def test_on_this_machine_paths_become_absolute_and_names_stay(tmp_path: Path) ->
     handed = hand_over(config, Local())
     assert handed.kernel == f"{tmp_path}/vmlinuz"
     assert [disk.target for disk in handed.disks] == [f"{tmp_path}/disk.img", "lun:abc", None]
+
+
+class _Interrupted:
+    """A client during whose request Ctrl-C is pressed; it notes what is asked of it afterwards."""
+
+    def __init__(self) -> None:
+        self.asked: list[str] = []
+
+    def create(self, request: CreateRequest) -> Operation:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)  # any thread may take the signal; by now one has
+        return _operation(OperationState.RUNNING, request.config.name)
+
+    def cancel(self, id: str) -> Operation:
+        self.asked.append(f"cancel {id}")
+        return _operation(OperationState.UNDOING, "web")
+
+    def finish(self, operation: Operation, on_change: object = None) -> Operation:
+        self.asked.append(f"wait for {operation.id}")
+        raise Cancelled("cancelled")
+
+
+def _operation(state: OperationState, name: str) -> Operation:
+    return Operation(id="7", kind="create", domain=name, uuid="", who="", state=state, started=0.0)
+
+
+def test_ctrl_c_while_the_request_to_create_is_on_its_way_undoes_it() -> None:
+    client = _Interrupted()
+    with pytest.raises(Cancelled, match="nothing is left of it"):
+        build(cast(Client, client), CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k")))
+    assert client.asked == ["cancel 7", "wait for 7"]
 
 
 def test_ctrl_c_while_a_request_is_on_its_way_comes_after_its_answer() -> None:

@@ -51,12 +51,15 @@ def build(client: Client, request: CreateRequest) -> Operation:
     Raises:
         Cancelled: by Ctrl-C, and nothing is left of it.
     """
-    with interrupts_held():
-        operation = client.create(request)
+    operation = None
     try:
+        with interrupts_held():
+            operation = client.create(request)
         with Progress() as progress:
             return client.finish(operation, on_change=progress.show)
     except KeyboardInterrupt:
+        if operation is None:  # it came before the request
+            raise
         return _undo(client, operation, request.config.name)
 
 
@@ -99,9 +102,17 @@ def run_with_console(client: Client, made: Operation, *, paused: bool) -> None:
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is over, so that what was begun there is known and can be undone."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """Ctrl-C waits until the block is over, so that what was begun there is known and can be undone.
+
+    Raises:
+        KeyboardInterrupt: at the end of the block, if Ctrl-C came meanwhile.
+    """
+    # A handler, not a signal mask: a mask holds for one thread, and the signal would go to another.
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
     try:
         yield
     finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt
