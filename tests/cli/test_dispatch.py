@@ -7,13 +7,12 @@ import pytest
 
 from domus.cli.__main__ import main
 from domus.cli.command import Command
-from domus.cli.commands import ALIASES, COMMANDS, find
+from domus.cli.declared import ALIASES, everything, find, present
 from domus.cli.help import usage
-from domus.cli.later import LATER
 from domus.cli.options import parse
 
 OURS = ("check", "convert", "schema", "host", "lab")
-OLD_NAMES = [command.name for command in (*COMMANDS, *LATER) if command.name not in OURS]
+OLD_NAMES = [command.name for command in everything() if command.name not in OURS]
 
 
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
@@ -176,7 +175,7 @@ def test_what_is_new_makes_no_old_prefix_ambiguous() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [command for command in COMMANDS if not command.raw], ids=lambda c: c.name
+    "command", [command for command in present() if not command.raw], ids=lambda c: c.name
 )
 def test_an_option_takes_a_value_if_its_row_says_so(command: Command) -> None:
     free = msgspec.structs.replace(command, counts=None)

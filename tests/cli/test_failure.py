@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from domus.cli import commands
+from domus.cli import declared
 from domus.cli.__main__ import main
 from domus.cli.command import Command
 from domus.cli.failure import lines_for, report
@@ -62,7 +62,7 @@ def test_each_problem_of_a_configuration_is_a_line_with_the_place_below() -> Non
 @pytest.fixture
 def broken_list(monkeypatch: pytest.MonkeyPatch) -> None:
     command = Command(name="list", sentence="", runs="list:run")
-    monkeypatch.setattr(commands, "COMMANDS", (command,))
+    monkeypatch.setattr(declared, "everything", lambda: iter((command,)))
     monkeypatch.setattr(Command, "load", lambda self: boom)
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from domus.cli import help
 from domus.cli.__main__ import main
-from domus.cli.commands import COMMANDS
+from domus.cli.declared import present
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_an_unknown_subcommand_is_told_before_the_short_help(capsys: pytest.Capt
 
 
 def test_a_usage_has_its_options_in_columns() -> None:
-    shutdown = next(command for command in COMMANDS if command.name == "shutdown")
+    shutdown = next(command for command in present() if command.name == "shutdown")
     assert help.usage(shutdown) == (
         "Usage: xm shutdown [-a] [-w] [-H|-R] [DOM]\n"
         "\n"

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from domus.cli import commands
 from domus.cli.__main__ import main
 from domus.cli.completion import script
+from domus.cli.declared.options import LANGUAGES
 from domus.config import load
 from domus.config.detection import FORMATS
 
@@ -229,7 +229,7 @@ def test_schema_prints_a_json_schema(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_the_command_names_the_languages_that_there_are() -> None:
-    assert set(commands.LANGUAGES) == set(FORMATS)
+    assert set(LANGUAGES) == set(FORMATS)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 HEAVY = (
     "asyncio argparse ssl websockets http.client email starlette uvicorn cryptography"
-    " logging subprocess domus.config domus.lab domus.programs domus.cli.help domus.cli.later"
+    " logging subprocess domus.config domus.lab domus.programs domus.cli.help domus.cli.declared.later"
 )
 
 

@@ -43,7 +43,7 @@ def test_a_name_that_is_no_hash_is_refused(client: Client) -> None:
 
 def test_a_blob_that_is_not_there_is_not_found(client: Client) -> None:
     with pytest.raises(NotFound):
-        client._ask("HEAD", f"/v1/blobs/{'a' * 64}")
+        client.calls.ask("HEAD", f"/v1/blobs/{'a' * 64}")
 
 
 @pytest.mark.parametrize("declared", [True, False])
@@ -64,4 +64,4 @@ def send(client: Client, digest: str, content: bytes, *, declared: bool = True) 
             {"Transfer-Encoding": "chunked"},
             [b"%x\r\n" % len(content), content, b"\r\n0\r\n\r\n"],
         )
-    client._settle(*client._exchange.ask("PUT", f"/v1/blobs/{digest}", headers=headers, body=body))
+    client.calls.settle(*client.calls.exchange.ask("PUT", f"/v1/blobs/{digest}", headers=headers, body=body))

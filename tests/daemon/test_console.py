@@ -272,4 +272,4 @@ def test_text_cannot_be_typed(daemon: Any, client: Client) -> None:
 
 def test_a_plain_request_for_a_console_is_told_what_it_is(client: Client) -> None:
     with pytest.raises(Exception, match="a console is a WebSocket"):
-        client._ask("GET", "/v1/domains/g/console")
+        client.calls.ask("GET", "/v1/domains/g/console")

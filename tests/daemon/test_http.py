@@ -45,9 +45,9 @@ def test_xend_says_who_it_is(client: Client) -> None:
 
 def test_one_connection_serves_many_calls(client: Client) -> None:
     client.api()
-    first = client._exchange._kept
+    first = client.calls.exchange._kept
     client.api()
-    assert client._exchange._kept is first is not None
+    assert client.calls.exchange._kept is first is not None
 
 
 def test_an_error_comes_out_of_the_client_as_the_class_that_xend_raised(client: Client) -> None:
@@ -150,7 +150,7 @@ def test_a_wrong_method_is_told_the_right_ones(daemon: Any) -> None:
 
 def test_an_unknown_path_is_a_problem_too(client: Client) -> None:
     with pytest.raises(NotFound, match="no such path"):
-        client._ask("GET", "/v2")
+        client.calls.ask("GET", "/v2")
 
 
 def test_the_log_names_caller_method_path_and_status_of_what_changes_or_fails(
@@ -159,7 +159,7 @@ def test_the_log_names_caller_method_path_and_status_of_what_changes_or_fails(
     with caplog.at_level(logging.INFO, "domus.daemon.door"):
         client.api()
         with pytest.raises(DomusError):
-            client._ask("POST", "/v1/nowhere%0Aforged")
+            client.calls.ask("POST", "/v1/nowhere%0Aforged")
         client.close()
         daemon.close()  # the line is written after the answer
     lines = [record.getMessage() for record in caplog.records if record.name == "domus.daemon.door"]

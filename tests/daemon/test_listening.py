@@ -108,7 +108,7 @@ def test_other_users_are_told_to_become_root(daemon: Any) -> None:
 
 def test_a_kept_connection_that_died_is_made_anew(daemon: Any, client: Client) -> None:
     client.api()
-    kept = client._exchange._kept
+    kept = client.calls.exchange._kept
     assert kept is not None
     kept.socket.shutdown(socket.SHUT_RDWR)
     client.api()

@@ -76,7 +76,7 @@ def test_errors_are_problems_wherever_they_can_happen() -> None:
 
 
 def test_xend_serves_it(client: Client) -> None:
-    assert json.loads(client._ask("GET", "/openapi.json")) == DOCUMENT
+    assert json.loads(client.calls.ask("GET", "/openapi.json")) == DOCUMENT
 
 
 @pytest.mark.parametrize("name", ["DomainConfig", "DomainInfo", "HostInfo", "Operation", "Problem", "Nic"])

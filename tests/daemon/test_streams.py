@@ -103,12 +103,12 @@ def test_a_revision_that_never_was_is_refused(client: Client, since: int) -> Non
 
 def test_a_revision_that_is_no_number_is_refused(client: Client) -> None:
     with pytest.raises(BadInput, match="invalid number"):
-        client._ask("GET", "/v1/events?since=-1")
+        client.calls.ask("GET", "/v1/events?since=-1")
 
 
 def test_a_listener_without_news_gets_heartbeats(daemon: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sse, "HEARTBEAT", 0.05)
-    connection, answer = daemon.client()._exchange.stream("/v1/events", headers={}, within=5)
+    connection, answer = daemon.client().calls.exchange.stream("/v1/events", headers={}, within=5)
     lines = answer.lines()
     assert [next(lines) for _ in range(4)] == [b":", b"", b":", b""]
     connection.close()
@@ -118,7 +118,7 @@ def test_a_listener_that_is_too_slow_is_disconnected_not_skipped(
     daemon: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sse, "TOO_SLOW", 0.3)
-    connection, answer = daemon.client()._exchange.stream("/v1/events?since=0", headers={}, within=10)
+    connection, answer = daemon.client().calls.exchange.stream("/v1/events?since=0", headers={}, within=10)
     for _ in range(300):
         daemon.publish(EventKind.DOMAIN_CREATED, domain="g" * 100, text="x" * 5000)
     time.sleep(1.5)

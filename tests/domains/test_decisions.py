@@ -13,8 +13,8 @@ from domus.domains import restarts
 from domus.domains.kept import Kept
 from domus.domains.listing import info
 from domus.domains.locks import DomainLocks
+from domus.domains.parts import find
 from domus.domains.restarts import Destroy, Preserve, Restart
-from domus.domains.service import find
 from domus.domains.worker import Workers
 from domus.model.config import Action, DomainConfig, GuestType
 from domus.model.domain import DomainInfo, RunState, ShutdownReason

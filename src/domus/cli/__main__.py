@@ -6,7 +6,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from domus.cli import front
-from domus.cli.commands import ALIASES, find
+from domus.cli.declared import ALIASES, find
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from domus.cli.commands import COMMANDS
+from domus.cli.declared import present
 from domus.cli.target import without_starting
 from domus.model.errors import BadInput
 
@@ -61,14 +61,14 @@ def answer(what: str, *, host: str | None) -> str:
 
 def script() -> str:
     """The completion script for bash, made from the table of subcommands."""
-    commands = " ".join(command.name for command in COMMANDS)
-    cases = "\n".join(_case(command) for command in COMMANDS)
+    commands = " ".join(command.name for command in present())
+    cases = "\n".join(_case(command) for command in present())
     return _BASH.replace("@COMMANDS@", commands).replace("@CASES@", cases).replace("@VALUES@", _values())
 
 
 def _values() -> str:
     """Cases for the options that have a choice of values."""
-    options = {option.word: option for command in COMMANDS for option in command.options if option.choices}
+    options = {option.word: option for command in present() for option in command.options if option.choices}
     return "\n".join(
         f"        --{word}) COMPREPLY=($(compgen -W "
         f'{shlex.quote(" ".join(option.choices))} -- "$word")); return ;;'
@@ -83,7 +83,7 @@ def _case(command: Command) -> str:
             words += [f"-{option.letter}"] if option.letter else []
             words.append(f"--{option.word}")
     if command.name == "help":
-        words += [other.name for other in COMMANDS]
+        words += [other.name for other in present()]
     if command.raw:
         words += command.usage.partition(" ")[0].split("|")
     domains = " $(_xm_domains)" if "DOM" in command.usage else ""

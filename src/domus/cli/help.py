@@ -6,8 +6,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from domus.cli.command import Command
-from domus.cli.commands import COMMANDS, find
-from domus.cli.later import LATER
+from domus.cli.declared import everything, find
 from domus.model.errors import BadInput
 
 if TYPE_CHECKING:
@@ -17,7 +16,7 @@ if TYPE_CHECKING:
 
 HELP_OPTIONS: Final = ("-h", "--help")
 
-_BY_NAME: Final = {command.name: command for command in (*COMMANDS, *LATER)}
+_BY_NAME: Final = {command.name: command for command in everything()}
 
 
 def _names(text: str) -> tuple[Command, ...]:
@@ -104,7 +103,7 @@ def short() -> str:
 def full() -> str:
     """The list of all subcommands: domains, host, and the rest in the order of its table."""
     last = _names("shell")
-    rest = [command for command in LATER if command.listed and command not in _DOMAINS + _HOST + last]
+    rest = [command for command in everything() if command.listed and command not in _DOMAINS + _HOST + last]
     return (
         f"{_TITLE}\nAll subcommands:\n\n"
         + "".join(map(_row, (*_DOMAINS, *_HOST, *rest, *last)))

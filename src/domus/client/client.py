@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, Self
 
 import msgspec
 
+from domus.client.calls import Calls, domain_path
 from domus.client.exchange import Exchange
-from domus.client.http11 import Answer, BrokenAnswer, quote
+from domus.client.http11 import quote
 from domus.client.peers import LocalPeer, Peer
 from domus.model.api import (
     SOCKET_PATH,
@@ -23,11 +24,9 @@ from domus.model.config import DomainConfig
 from domus.model.domain import DomainInfo
 from domus.model.errors import (
     Cancelled,
-    DomainNotFound,
     DomusError,
     NotFound,
     OutcomeUnknown,
-    Problem,
     Unreachable,
     from_problem,
 )
@@ -38,11 +37,6 @@ if TYPE_CHECKING:
     from pathlib import Path  # not needed by most calls, and a tenth of what they import
 
     from domus.client.console import ConsoleStream
-
-T = TypeVar("T")
-
-#: seconds of silence after which an event stream counts as broken; xend sends a heartbeat every 15 s
-STREAM_WITHIN: Final = 60.0
 
 #: seconds for which a client that follows an operation tries to reach xend again
 FOLLOW_WITHIN: Final = 30.0
@@ -61,7 +55,7 @@ class Client:
     """
 
     def __init__(self, peer: Peer) -> None:
-        self._exchange = Exchange(peer)
+        self.calls = Calls(Exchange(peer))  #: for the parts of the client, and what has no method here
 
     @classmethod
     def local(cls, path: str = SOCKET_PATH) -> Client:
@@ -91,7 +85,7 @@ class Client:
         return cls(RemotePeer(host, port, ca=ca, cert=cert, key=key, server_name=server_name))
 
     def __repr__(self) -> str:
-        return f"<Client {self._exchange.peer!r}>"
+        return f"<Client {self.calls.exchange.peer!r}>"
 
     def __enter__(self) -> Self:
         return self
@@ -101,63 +95,63 @@ class Client:
 
     def close(self) -> None:
         """Hang up; the next call connects again."""
-        self._exchange.close()
+        self.calls.exchange.close()
 
     # The host
 
     def api(self) -> ApiInfo:
         """Who answers."""
-        return self._get("/v1", ApiInfo)
+        return self.calls.get("/v1", ApiInfo)
 
     def host(self) -> HostInfo:
         """What `xm info` shows."""
-        return self._get("/v1/host", HostInfo)
+        return self.calls.get("/v1/host", HostInfo)
 
     def disks(self) -> list[HostDisk]:
         """The host's block devices."""
-        return self._get("/v1/host/disks", list[HostDisk])
+        return self.calls.get("/v1/host/disks", list[HostDisk])
 
     def dmesg(self, *, clear: bool = False) -> str:
         """The hypervisor's message ring; `clear` empties it."""
-        return self._ask("GET", f"/v1/host/dmesg?clear={int(clear)}").decode(errors="replace")
+        return self.calls.ask("GET", f"/v1/host/dmesg?clear={int(clear)}").decode(errors="replace")
 
     def log(self) -> str:
         """xend's own log."""
-        return self._ask("GET", "/v1/host/log").decode(errors="replace")
+        return self.calls.ask("GET", "/v1/host/log").decode(errors="replace")
 
     # Domains. `ref` is a name, an id or a uuid, looked up in this order.
 
     def domains(self) -> list[DomainInfo]:
         """All domains, sorted by name."""
-        return self._get("/v1/domains", list[DomainInfo])
+        return self.calls.get("/v1/domains", list[DomainInfo])
 
     def domain(self, ref: str) -> DomainInfo:
         """One domain."""
-        return self._get(f"/v1/domains/{_ref(ref)}", DomainInfo)
+        return self.calls.get(domain_path(ref), DomainInfo)
 
     def config(self, ref: str) -> DomainConfig:
         """The configuration that xend keeps of a domain."""
-        return self._get(f"/v1/domains/{_ref(ref)}/config", DomainConfig)
+        return self.calls.get(f"{domain_path(ref)}/config", DomainConfig)
 
     def create(self, request: CreateRequest) -> Operation:
         """Begin to build a domain; returns at once, see `finish`."""
-        return self._post("/v1/domains", request, Operation)
+        return self.calls.post("/v1/domains", request, Operation)
 
     def destroy(self, ref: str) -> Operation:
         """Begin to take a domain away; returns at once, see `finish`."""
-        return self._post(f"/v1/domains/{_ref(ref)}/destroy", None, Operation)
+        return self.calls.post(f"{domain_path(ref)}/destroy", None, Operation)
 
     def pause(self, ref: str) -> None:
         """Stop its VCPUs."""
-        self._ask("POST", f"/v1/domains/{_ref(ref)}/pause")
+        self.calls.ask("POST", f"{domain_path(ref)}/pause")
 
     def unpause(self, ref: str) -> None:
         """Let its VCPUs run."""
-        self._ask("POST", f"/v1/domains/{_ref(ref)}/unpause")
+        self.calls.ask("POST", f"{domain_path(ref)}/unpause")
 
     def shutdown(self, ref: str, kind: ShutdownKind = ShutdownKind.POWEROFF) -> None:
         """Ask the guest to end; true when asked, not when it has."""
-        self._ask("POST", f"/v1/domains/{_ref(ref)}/shutdown", ShutdownRequest(reason=kind))
+        self.calls.ask("POST", f"{domain_path(ref)}/shutdown", ShutdownRequest(reason=kind))
 
     def console(self, ref: str, write: bool = True, *, scrollback: bool = True) -> ConsoleStream:
         """A domain's console.
@@ -171,22 +165,22 @@ class Client:
         """
         from domus.client.console import ConsoleStream
 
-        target = f"/v1/domains/{_ref(ref)}/console?write={int(write)}&scrollback={int(scrollback)}"
-        return ConsoleStream.open(self._exchange.peer, target)
+        target = f"{domain_path(ref)}/console?write={int(write)}&scrollback={int(scrollback)}"
+        return ConsoleStream.open(self.calls.exchange.peer, target)
 
     # Operations
 
     def operations(self) -> list[Operation]:
         """The operations that xend remembers."""
-        return self._get("/v1/operations", list[Operation])
+        return self.calls.get("/v1/operations", list[Operation])
 
     def operation(self, id: str) -> Operation:
         """One operation, as it is now."""
-        return self._get(f"/v1/operations/{quote(id)}", Operation)
+        return self.calls.get(f"/v1/operations/{quote(id)}", Operation)
 
     def cancel(self, id: str) -> Operation:
         """Ask an operation to stop and to undo what it has done; see `finish` for its end."""
-        return msgspec.json.decode(self._ask("DELETE", f"/v1/operations/{quote(id)}"), type=Operation)
+        return msgspec.json.decode(self.calls.ask("DELETE", f"/v1/operations/{quote(id)}"), type=Operation)
 
     def follow(self, operation: Operation) -> Iterator[Operation]:
         """Its snapshots, until and including the final one.
@@ -200,7 +194,7 @@ class Client:
         gone_since: float | None = None
         while not operation.state.final:
             try:
-                for data in self._stream(f"/v1/operations/{quote(operation.id)}/events"):
+                for data in self.calls.stream(f"/v1/operations/{quote(operation.id)}/events"):
                     operation = msgspec.json.decode(data, type=Operation)
                     gone_since = None
                     yield operation
@@ -250,9 +244,9 @@ class Client:
             Unreachable: the stream broke; call again with the last revision.
         """
         query = "" if since is None else f"?since={since}"
-        for data in self._stream(f"/v1/events{query}"):
+        for data in self.calls.stream(f"/v1/events{query}"):
             yield msgspec.json.decode(data, type=Event)
-        raise Unreachable("xend ended the stream of events", where=str(self._exchange.peer))
+        raise Unreachable("xend ended the stream of events", where=str(self.calls.exchange.peer))
 
     # Blobs
 
@@ -267,76 +261,10 @@ class Client:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
             target = f"/v1/blobs/{digest}"
             try:
-                self._ask("HEAD", target)
+                self.calls.ask("HEAD", target)
             except NotFound:
                 size = file.seek(0, 2)
                 file.seek(0)
                 pieces = iter(lambda: file.read(_PIECE), b"")
-                headers = {"Content-Type": "application/octet-stream", "Content-Length": str(size)}
-                self._settle(*self._exchange.ask("PUT", target, headers=headers, body=pieces))
+                self.calls.send("PUT", target, pieces, size)
         return f"sha256:{digest}"
-
-    # How it is done
-
-    def _get(self, target: str, kind: type[T]) -> T:
-        return _decode(self._ask("GET", target), kind)
-
-    def _post(self, target: str, body: msgspec.Struct | None, kind: type[T]) -> T:
-        return _decode(self._ask("POST", target, body), kind)
-
-    def _ask(self, method: str, target: str, body: msgspec.Struct | None = None) -> bytes:
-        content = b"" if body is None else msgspec.json.encode(body)
-        headers = {"Content-Length": str(len(content))} if method not in ("GET", "HEAD") else {}
-        if content:
-            headers["Content-Type"] = "application/json"
-        answer, answered = self._exchange.ask(
-            method, target, headers=headers, body=(content,) if content else ()
-        )
-        return self._settle(answer, answered)
-
-    def _settle(self, answer: Answer, content: bytes) -> bytes:
-        if answer.status < 300:
-            return content
-        raise _error(answer, content, where=str(self._exchange.peer))
-
-    def _stream(self, target: str) -> Iterator[str]:
-        from domus.client.sse import messages
-
-        headers = {"Accept": "text/event-stream"}
-        connection, answer = self._exchange.stream(target, headers=headers, within=STREAM_WITHIN)
-        try:
-            if answer.status != 200:
-                self._settle(answer, answer.read())
-            for message in messages(answer.lines()):
-                if message.event == "problem":
-                    raise from_problem(_decode(message.data.encode(), Problem))
-                yield message.data
-        except (BrokenAnswer, OSError) as error:
-            raise self._exchange.broken("GET", target, error) from error
-        finally:
-            connection.close()
-
-
-def _ref(ref: str) -> str:
-    """A domain as a segment of a path. No domain's name has a slash, and some servers' paths mind it."""
-    if not ref or "/" in ref:
-        raise DomainNotFound(f"Domain '{ref}' does not exist.")
-    return quote(ref)
-
-
-def _decode(content: bytes, kind: type[T]) -> T:
-    try:
-        return msgspec.json.decode(content, type=kind)
-    except msgspec.DecodeError as error:
-        raise DomusError(
-            f"xend answered in a way that this version does not understand: {error}",
-            hint="are xm and xend of the same version?",
-        ) from error
-
-
-def _error(answer: Answer, content: bytes, *, where: str) -> DomusError:
-    if answer.kind == "application/problem+json" and content:
-        return from_problem(_decode(content, Problem))
-    if "domus-problem" in answer.headers:  # the answer to a HEAD has no body
-        return from_problem(Problem(type=answer.headers["domus-problem"], title=f"HTTP {answer.status}"))
-    return Unreachable(f"Xend has probably crashed! ProtocolError({answer.status}).", where=where)

@@ -24,6 +24,7 @@ from domus.domains.lifecycle import Lifecycle
 from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
 from domus.domains.operations import Operations
+from domus.domains.parts import Parts, guest
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
@@ -31,13 +32,12 @@ from domus.model.domain import DomainInfo
 from domus.model.errors import (
     AlreadyExists,
     DomainNotFound,
-    DomusError,
     Forbidden,
     LibxlError,
     NotFound,
     WrongState,
 )
-from domus.model.names import DOM0, check_uuid
+from domus.model.names import DOM0
 from domus.model.operation import Operation
 from domus.storage.blobs import BlobStore
 from domus.xen.libxl import Libxl
@@ -75,6 +75,19 @@ class Domains:
         self._builder = Builder(libxl, self._workers, self._hotplug, blobs, kept, self._listing)
         self._endings = Endings(self._builder, kept, self._locks, self.operations, events, self._released)
         self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
+        self._parts = Parts(
+            store=store,
+            libxl=libxl,
+            workers=self._workers,
+            database=database,
+            kept=kept,
+            locks=self._locks,
+            events=events,
+            operations=self.operations,
+            hotplug=self._hotplug,
+            listing=self._listing,
+            builder=self._builder,
+        )
 
     @classmethod
     async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:
@@ -140,10 +153,7 @@ class Domains:
         Raises:
             DomainNotFound: there is none.
         """
-        found = find(reference, await self._listing.list())
-        if found is None:
-            raise DomainNotFound(f"Domain '{reference[:128]}' does not exist.")
-        return found
+        return await self._parts.get(reference)
 
     async def config(self, reference: str) -> DomainConfig:
         """The configuration that a domain was made from, with uuid and MAC addresses as they were chosen.
@@ -220,7 +230,7 @@ class Domains:
                 raise
             name, uuid, domid = waiting.config.name, waiting.uuid, None
         else:
-            name, uuid, domid = self._guest(info, "destroy").name, info.uuid, info.domid
+            name, uuid, domid = guest(info, "destroy").name, info.uuid, info.domid
         self._locks.take(name, uuid, domain=name, doing="it is being destroyed")
         return await self._endings.destroy(name, uuid, domid, who)
 
@@ -230,17 +240,17 @@ class Domains:
         Raises:
             DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
         """
-        info = self._alive(await self.get(reference), "pause")
+        info, domid = await self._parts.alive(reference, "pause")
         with self._locks.hold(info.uuid, domain=info.name, doing="it is being paused"):
-            await self._workers.call(self._libxl.pause, info.domid or 0)
-        self._tell(EventKind.DOMAIN_PAUSED, info, who=who)
+            await self._workers.call(self._libxl.pause, domid)
+        self._parts.tell(EventKind.DOMAIN_PAUSED, info, who=who)
 
     async def unpause(self, reference: str, *, who: str) -> None:
         """Let a domain's VCPUs run; fine if they do. As `pause`."""
-        info = self._alive(await self.get(reference), "unpause")
+        info, domid = await self._parts.alive(reference, "unpause")
         with self._locks.hold(info.uuid, domain=info.name, doing="it is being unpaused"):
-            await self._workers.call(self._libxl.unpause, info.domid or 0)
-        self._tell(EventKind.DOMAIN_UNPAUSED, info, who=who)
+            await self._workers.call(self._libxl.unpause, domid)
+        self._parts.tell(EventKind.DOMAIN_UNPAUSED, info, who=who)
 
     async def shutdown(self, reference: str, kind: ShutdownKind, *, who: str) -> None:
         """Ask the guest to end; returns at once, and the guest may take its time or not listen at all.
@@ -284,22 +294,9 @@ class Domains:
             case ForgetConfig(uuid):
                 await self._kept.forget(uuid)
 
-    def _guest(self, info: DomainInfo, verb: str) -> DomainInfo:
-        if info.domid == DOM0:
-            raise Forbidden(f"Cannot {verb} privileged domain {info.name}")
-        return info
-
-    def _alive(self, info: DomainInfo, verb: str) -> DomainInfo:
-        if self._guest(info, verb).domid is None or info.shutdown or info.dying:
-            raise WrongState(f"Domain '{info.name}' is not started")
-        return info
-
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)
         self._lifecycle.look()
-
-    def _tell(self, kind: EventKind, info: DomainInfo, **detail: str) -> None:
-        self.events.publish(kind, domain=info.name, domid=info.domid, uuid=info.uuid, **detail)
 
     def _tell_operation(self, operation: Operation) -> None:
         detail = {"id": operation.id, "operation": operation.kind, "who": operation.who}
@@ -312,19 +309,3 @@ class Domains:
         self.events.publish(
             kind, domain=operation.domain, domid=operation.domid, uuid=operation.uuid, **detail
         )
-
-
-def find(reference: str, infos: builtins.list[DomainInfo]) -> DomainInfo | None:
-    """The domain of this name, else of this id, else of this uuid."""
-    by_name = next((info for info in infos if info.name == reference), None)
-    if by_name is not None:
-        return by_name
-    if reference.isascii() and reference.isdecimal():
-        by_id = next((info for info in infos if str(info.domid) == (reference.lstrip("0") or "0")), None)
-        if by_id is not None:
-            return by_id
-    try:
-        uuid = check_uuid(reference)
-    except DomusError:
-        return None
-    return next((info for info in infos if info.uuid == uuid), None)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, c_char, c_char_p, c_int, c_int64, c_uint, c_uint32, c_uint64, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint32, c_void_p
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,63 +43,23 @@ class ChildprocHooks(ctypes.Structure):
     _fields_ = (("chldowner", c_int), ("fork_replacement", c_void_p), ("reaped_callback", c_void_p))
 
 
-_ctx, _struct, _text, _domid = c_void_p, c_void_p, c_void_p, c_uint32
-_how = c_void_p  # libxl_asyncop_how *; NULL: wait until it is done
+# Words for parameters, so that a prototype reads like the header's.
+CTX: Final = c_void_p  #: libxl_ctx *
+STRUCT: Final = c_void_p  #: a libxl struct, by its address
+TEXT: Final = c_void_p  #: char * that we must free; libxl's own text is c_char_p
+DOMID: Final = c_uint32
+HOW: Final = c_void_p  #: libxl_asyncop_how *; NULL: wait until it is done
 
-#: result and parameters by name; text that we must free is a plain pointer, text of libxl's own is c_char_p
-PROTOTYPES: Final[dict[str, tuple[Any, tuple[Any, ...]]]] = {
+#: result and parameters by a function's name
+Prototypes = dict[str, tuple[Any, tuple[Any, ...]]]
+
+#: what every area needs; each area has a table of its own beside its calls
+PROTOTYPES: Final[Prototypes] = {
     # contexts (libxl.h, libxl_event.h)
-    "libxl_ctx_alloc": (c_int, (POINTER(_ctx), c_int, c_uint, c_void_p)),
-    "libxl_ctx_free": (c_int, (_ctx,)),
-    "libxl_childproc_setmode": (None, (_ctx, POINTER(ChildprocHooks), c_void_p)),
-    # structs and enums (_libxl_types.h, libxl_utils.h)
-    "libxl_domain_config_init": (None, (_struct,)),
-    "libxl_domain_config_dispose": (None, (_struct,)),
-    "libxl_domain_config_from_json": (c_int, (_ctx, _struct, c_char_p)),
-    "libxl_domain_config_to_json": (_text, (_ctx, _struct)),
-    "libxl_dominfo_init": (None, (_struct,)),
-    "libxl_dominfo_dispose": (None, (_struct,)),
-    "libxl_dominfo_to_json": (_text, (_ctx, _struct)),
-    "libxl_dominfo_list_free": (None, (_struct, c_int)),
-    "libxl_physinfo_init": (None, (_struct,)),
-    "libxl_physinfo_dispose": (None, (_struct,)),
-    "libxl_physinfo_to_json": (_text, (_ctx, _struct)),
-    "libxl_version_info_to_json": (_text, (_ctx, _struct)),
-    "libxl_bitmap_init": (None, (_struct,)),
-    "libxl_bitmap_dispose": (None, (_struct,)),
-    "libxl_bitmap_count_set": (c_int, (_struct,)),
+    "libxl_ctx_alloc": (c_int, (POINTER(CTX), c_int, c_uint, c_void_p)),
+    "libxl_ctx_free": (c_int, (CTX,)),
+    "libxl_childproc_setmode": (None, (CTX, POINTER(ChildprocHooks), c_void_p)),
     "libxl_error_to_string": (c_char_p, (c_int,)),
-    "libxl_scheduler_to_string": (c_char_p, (c_int,)),
-    "libxl_trigger_from_string": (c_int, (c_char_p, POINTER(c_int))),
-    # the host
-    "libxl_get_version_info": (_struct, (_ctx,)),
-    "libxl_get_physinfo": (c_int, (_ctx, _struct)),
-    "libxl_get_scheduler": (c_int, (_ctx,)),
-    "libxl_get_freecpus": (c_int, (_ctx, _struct)),
-    "libxl_get_free_memory": (c_int, (_ctx, POINTER(c_uint64))),
-    "libxl_cpupoolid_to_name": (_text, (_ctx, c_uint32)),
-    "libxl_send_debug_keys": (c_int, (_ctx, c_char_p)),
-    "libxl_xen_console_read_start": (c_void_p, (_ctx, c_int)),
-    "libxl_xen_console_read_line": (c_int, (_ctx, c_void_p, POINTER(c_char_p))),
-    "libxl_xen_console_read_finish": (None, (_ctx, c_void_p)),
-    # domains
-    "libxl_list_domain": (_struct, (_ctx, POINTER(c_int))),
-    "libxl_domain_info": (c_int, (_ctx, _struct, _domid)),
-    "libxl_domid_to_name": (_text, (_ctx, _domid)),
-    "libxl_domain_need_memory": (c_int, (_ctx, _struct, _domid, POINTER(c_uint64))),
-    "libxl_domain_create_new": (c_int, (_ctx, _struct, POINTER(_domid), _how, c_void_p)),
-    "libxl_retrieve_domain_configuration": (c_int, (_ctx, _domid, _struct, _how)),
-    "libxl_domain_pause": (c_int, (_ctx, _domid, _how)),
-    "libxl_domain_unpause": (c_int, (_ctx, _domid, _how)),
-    "libxl_domain_shutdown": (c_int, (_ctx, _domid, _how)),
-    "libxl_domain_reboot": (c_int, (_ctx, _domid, _how)),
-    "libxl_domain_destroy": (c_int, (_ctx, _domid, _how)),
-    "libxl_domain_rename": (c_int, (_ctx, _domid, c_char_p, c_char_p)),
-    "libxl_set_memory_target": (c_int, (_ctx, _domid, c_int64, c_int, c_int)),
-    "libxl_get_memory_target": (c_int, (_ctx, _domid, POINTER(c_uint64))),
-    "libxl_primary_console_get_tty": (c_int, (_ctx, _domid, POINTER(_text))),
-    "libxl_send_trigger": (c_int, (_ctx, _domid, c_int, c_uint32, _how)),
-    "libxl_send_sysrq": (c_int, (_ctx, _domid, c_char)),
     # libxentoollog
     "xtl_createlogger_stdiostream": (c_void_p, (c_void_p, c_int, c_uint)),
     "xtl_logger_destroy": (None, (c_void_p,)),
@@ -115,16 +75,21 @@ class Library:
 
     Args:
         handles: where a function is looked for, in this order.
+        prototypes: the functions; one that is in none of them is missed only when it is called.
     """
 
-    def __init__(self, handles: Sequence[ctypes.CDLL]) -> None:
-        for name, (result, parameters) in PROTOTYPES.items():
-            function = next(getattr(handle, name) for handle in handles if hasattr(handle, name))
-            function.restype, function.argtypes = result, parameters
-            setattr(self, name, function)
+    def __init__(self, handles: Sequence[ctypes.CDLL], prototypes: Prototypes) -> None:
+        self._prototypes = prototypes
+        for name, (result, parameters) in prototypes.items():
+            function = next((getattr(handle, name) for handle in handles if hasattr(handle, name)), None)
+            if function is not None:
+                function.restype, function.argtypes = result, parameters
+                setattr(self, name, function)
 
     def __getattr__(self, name: str) -> Any:
-        raise AttributeError(f"{name} is not declared in PROTOTYPES")
+        if name in self._prototypes:
+            raise HostProblem(f"the libxl of this host's Xen has no {name}")
+        raise AttributeError(f"{name} is not declared in any table of prototypes")
 
     def owned_text(self, pointer: int | None) -> str | None:
         """Text that libxl made for us: copied and freed. None for a null pointer."""
@@ -149,8 +114,8 @@ class Library:
         return max(sizes)
 
 
-def load() -> Library:
-    """The libxl of the running Xen.
+def load(prototypes: Prototypes) -> Library:
+    """The libxl of the running Xen, with these functions.
 
     Raises:
         HostProblem: this host does not run Xen, or has no libxl that fits it.
@@ -168,7 +133,7 @@ def load() -> Library:
             toollog = ctypes.CDLL("libxentoollog.so.1")
         except OSError:
             continue
-        return Library((libxl, toollog, ctypes.CDLL(None)))
+        return Library((libxl, toollog, ctypes.CDLL(None)), prototypes)
     raise HostProblem(
         f"libxl of Xen {running} is not installed",
         hint="install the Xen tools of the running version, such as Debian's xen-utils",

@@ -1,0 +1,63 @@
+"""The host: what it is, what it says; which hosts there are."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domus.cli.command import Command, Option
+from domus.cli.declared.options import JSON
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command(
+        name="info",
+        usage="[KEY] [options]",
+        sentence="Show the host: its hardware, its Xen, its memory; with KEY only that value.",
+        runs="info:run",
+        counts=(0, 2),
+        options=(
+            Option("n", "numa", "Add the topology of CPUs and memory.", later=True),
+            Option("c", "config", "Show the daemon's settings instead.", later=True),
+            JSON,
+        ),
+    ),
+    Command(
+        name="dmesg",
+        usage="[-c]",
+        sentence="Print the messages of the hypervisor.",
+        runs="logs:dmesg",
+        options=(Option("c", "clear", "Clear them once they are printed."),),
+    ),
+    Command(
+        name="log",
+        sentence="Print the log of xend.",
+        runs="logs:log",
+        counts=(0, 0),
+    ),
+    Command(
+        name="host",
+        usage="add NAME ADDRESS[:PORT] [options] | list [--json] | rm NAME",
+        sentence="Add, list or forget the hosts that --host knows by name.",
+        runs="host:run",
+        needs_host=False,
+        options=(
+            Option(
+                "",
+                "tls",
+                "Folder with ca.crt, client.crt and client.key that the host's administrator issued;"
+                " without it, certificates are made, and you are told where the host's half belongs.",
+                value="DIR",
+            ),
+            Option("", "server-name", "The name in the host's certificate, if not NAME.", value="NAME"),
+            Option("", "force", "Replace a host of that name."),
+            JSON,
+        ),
+    ),
+    Command(
+        name="lab",
+        usage="image|up|down|list|shell|log|rm|disk ...",
+        sentence="Run real Xen hosts inside QEMU on this machine; 'xm lab' tells how.",
+        runs="lab:run",
+        needs_host=False,
+        raw=True,
+    ),
+)

@@ -1,0 +1,46 @@
+"""Configuration files: checked, converted, described."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domus.cli.command import Command, Option
+from domus.cli.declared.options import FORMAT, JSON, LANGUAGES
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command(
+        name="check",
+        usage="[options] FILE|DIR ...",
+        sentence="Check configuration files: every mistake in them, with its place; nothing is created.",
+        runs="check:run",
+        needs_host=False,
+        options=(Option("", "path", "Where to look for the files.", value="DIRS"), FORMAT, JSON),
+    ),
+    Command(
+        name="convert",
+        usage="FILE --to=LANG [options] [NAME=VALUE ...]",
+        sentence="Write a configuration file in another language.",
+        runs="convert:run",
+        needs_host=False,
+        options=(
+            Option(
+                "",
+                "to",
+                f"The language to write: {', '.join(LANGUAGES)}.",
+                value="LANG",
+                choices=LANGUAGES,
+            ),
+            FORMAT,
+            Option("", "path", "Where to look for the file.", value="DIRS"),
+            Option("o", "output", "Write into this file, which must not exist.", value="OUT"),
+            Option("", "force", "Replace OUT if it exists."),
+        ),
+    ),
+    Command(
+        name="schema",
+        sentence="Print the JSON schema of the variables of configuration files.",
+        runs="schema:run",
+        needs_host=False,
+        counts=(0, 0),
+    ),
+)

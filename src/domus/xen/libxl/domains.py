@@ -1,0 +1,83 @@
+"""Domains as they are: what Xen and libxl know of each."""
+
+from __future__ import annotations
+
+import ctypes
+from ctypes import POINTER, byref, c_int
+from typing import Final
+
+from domus.model.errors import DomainNotFound, LibxlError
+from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Prototypes
+from domus.xen.libxl.calls import Calls, Document
+
+PROTOTYPES: Final[Prototypes] = {
+    "libxl_dominfo_init": (None, (STRUCT,)),
+    "libxl_dominfo_dispose": (None, (STRUCT,)),
+    "libxl_dominfo_to_json": (TEXT, (CTX, STRUCT)),
+    "libxl_dominfo_list_free": (None, (STRUCT, c_int)),
+    "libxl_list_domain": (STRUCT, (CTX, POINTER(c_int))),
+    "libxl_domain_info": (c_int, (CTX, STRUCT, DOMID)),
+    "libxl_domid_to_name": (TEXT, (CTX, DOMID)),
+    "libxl_retrieve_domain_configuration": (c_int, (CTX, DOMID, STRUCT, HOW)),
+    "libxl_primary_console_get_tty": (c_int, (CTX, DOMID, POINTER(TEXT))),
+}
+
+
+class DomainReads(Calls):
+    """Reading, without changing anything."""
+
+    def list_domains(self) -> list[Document]:
+        """libxl_dominfo of each domain, in order of domid, domain 0 included; all of one moment."""
+        number = ctypes.c_int()
+        with self._contexts.lease() as context:
+            first = context.get("libxl_list_domain", byref(number))
+            try:
+                places = self._places("libxl_dominfo", first, number.value)
+                return [self._printed(context, "libxl_dominfo", place) for place in places]
+            finally:
+                self._library.libxl_dominfo_list_free(first, number)
+
+    def domain_info(self, domid: int) -> Document | None:
+        """libxl_dominfo of one domain; None when there is none of that id."""
+        try:
+            with self._contexts.lease() as context, self._struct("libxl_dominfo") as info:
+                context.call("libxl_domain_info", info, domid, domid=domid)
+                return self._printed(context, "libxl_dominfo", info)
+        except DomainNotFound:
+            return None
+
+    def domain_type(self, domid: int) -> str:
+        """How the domain is virtualized: "pv", "pvh" or "hvm".
+
+        Raises:
+            DomainNotFound: there is no such domain.
+        """
+        info = self.domain_info(domid)
+        if info is None:
+            raise DomainNotFound(f"Domain '{domid}' does not exist.")
+        return str(info["domain_type"])
+
+    def domid_to_name(self, domid: int) -> str | None:
+        """The domain's name, as XenStore has it; None when it has none."""
+        with self._contexts.lease() as context:
+            return self._library.owned_text(self._library.libxl_domid_to_name(context.pointer, domid))
+
+    def retrieve_config(self, domid: int) -> Document:
+        """The domain's configuration, as libxl keeps it and with the devices of this moment.
+
+        Raises:
+            LibxlError: it keeps none, as of domain 0.
+        """
+        with self._contexts.lease() as context, self._struct("libxl_domain_config") as config:
+            context.call("libxl_retrieve_domain_configuration", domid, config, None, domid=domid)
+            return self._printed(context, "libxl_domain_config", config)
+
+    def console_tty(self, domid: int) -> str:
+        """Path of the pseudo terminal in domain 0 on which the domain's console is."""
+        path = ctypes.c_void_p()
+        with self._contexts.lease() as context:
+            context.call("libxl_primary_console_get_tty", domid, byref(path), domid=domid)
+            tty = self._library.owned_text(path.value)
+        if not tty:
+            raise LibxlError("the domain has no console yet", where=f"domain {domid}")
+        return tty
