@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from domus.cli.__main__ import main
+from domus.cli.main import main
 
 
 @pytest.fixture(autouse=True)

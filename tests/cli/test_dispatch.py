@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from domus.cli.__main__ import main
 from domus.cli.command import Command
 from domus.cli.declared import ALIASES, everything, find, present
 from domus.cli.help import usage
+from domus.cli.main import main
 from domus.cli.options import parse
 
 OURS = ("check", "convert", "schema", "host", "lab")

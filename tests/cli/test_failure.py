@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from domus.cli import declared
-from domus.cli.__main__ import main
 from domus.cli.command import Command
 from domus.cli.failure import lines_for, report
+from domus.cli.main import main
 from domus.config.problems import Finding, InvalidConfig
 from domus.model.errors import Cancelled, DomainNotFound, NoCapacity
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from domus.cli import help
-from domus.cli.__main__ import main
 from domus.cli.declared import present
+from domus.cli.main import main
 
 
 @pytest.mark.parametrize(

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from domus.cli.__main__ import main
 from domus.cli.host import CREDENTIALS, address_of
+from domus.cli.main import main
 from domus.client.hosts import Hosts
 from domus.model.errors import BadInput
 

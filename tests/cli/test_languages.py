@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from domus.cli.__main__ import main
 from domus.cli.completion import script
 from domus.cli.declared.options import LANGUAGES
+from domus.cli.main import main
 from domus.config import load
 from domus.config.detection import FORMATS
 

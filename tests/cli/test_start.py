@@ -16,7 +16,7 @@ HEAVY = (
 @pytest.mark.parametrize("line", ["list", "pause g", "domid g", "info"])
 def test_a_command_for_this_machine_imports_nothing_heavy(line: str) -> None:
     program = (
-        "import sys; from domus.cli.__main__ import main; main(sys.argv[1:]);"
+        "import sys; from domus.cli.main import main; main(sys.argv[1:]);"
         f"print(*(name for name in {HEAVY!r}.split() if name in sys.modules))"
     )
     done = subprocess.run(

@@ -10,8 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from domus.client import Client
-from domus.client import client as client_module
+from domus.client import Client, following
 from domus.model.api import CreateRequest
 from domus.model.config import DomainConfig
 from domus.model.errors import Busy, DomusError, OutcomeUnknown, Unreachable
@@ -143,7 +142,7 @@ def test_following_an_operation_survives_a_xend_that_is_started_anew(
 def test_following_an_operation_ends_when_xend_stays_away(
     path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(client_module, "FOLLOW_WITHIN", 0.0)
+    monkeypatch.setattr(following, "FOLLOW_WITHIN", 0.0)
     begun = Operation(id="7", kind="create", domain="g", state=OperationState.RUNNING)
     with pytest.raises(OutcomeUnknown, match="lost xend during create of g"):
         Client.local(os.fspath(path)).finish(begun)

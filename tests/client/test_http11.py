@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domus.client.http11 import Answer, BrokenAnswer, NoAnswer, Request, quote
+from domus.client.http11 import Answer, BrokenAnswer, NoAnswer
+from domus.client.requests import head, quote
 from domus.client.sse import Message, messages
 
 
@@ -31,8 +32,8 @@ class Pieces(io.RawIOBase):
 
 
 def answer(content: bytes, sizes: list[int] | None = None, method: str = "GET") -> Answer:
-    request = Request(method, "/v1", host="xend", headers={})
-    return request.answer(io.BufferedReader(Pieces(content, iter(sizes or [65536] * 1000))))
+    source = io.BufferedReader(Pieces(content, iter(sizes or [65536] * 1000)))
+    return Answer(source, bodiless=method == "HEAD")
 
 
 def chunked(pieces: list[bytes]) -> bytes:
@@ -77,7 +78,7 @@ def test_the_answer_to_a_head_request_has_no_body() -> None:
 
 
 @pytest.mark.parametrize(
-    "head",
+    "begun",
     [
         b"SSH-2.0-OpenSSH\r\n",
         b"HTTP/1.1 abc\r\n\r\n",
@@ -87,9 +88,33 @@ def test_the_answer_to_a_head_request_has_no_body() -> None:
         b"HTTP/1.1 200 OK\r\nno colon\r\n\r\n",
     ],
 )
-def test_what_xend_never_sends_is_refused(head: bytes) -> None:
+def test_what_xend_never_sends_is_refused(begun: bytes) -> None:
     with pytest.raises(BrokenAnswer):
-        answer(head).read()
+        answer(begun).read()
+
+
+def test_a_head_without_an_end_is_refused() -> None:
+    with pytest.raises(BrokenAnswer, match="head of more than"):
+        answer(b"HTTP/1.1 200 OK\r\n" + b"".join(b"X-%d: y\r\n" % number for number in range(20000)))
+
+
+def test_an_answer_without_a_length_ends_with_the_connection() -> None:
+    whole = answer(b"HTTP/1.1 200 OK\r\n\r\nhello", [3] * 20)
+    assert whole.read() == b"hello"
+    assert not whole.reusable
+
+
+def test_interim_answers_are_passed_over() -> None:
+    whole = answer(b"HTTP/1.1 100 Continue\r\nX: y\r\n\r\n" + chunked([b"hello"]), [5] * 100)
+    assert (whole.status, whole.headers, whole.read()) == (200, {"transfer-encoding": "chunked"}, b"hello")
+    assert whole.reusable
+
+
+@pytest.mark.parametrize("surplus", [b"x", b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\n\r\ny"])
+def test_a_connection_with_something_left_in_it_is_not_used_again(surplus: bytes) -> None:
+    whole = answer(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi" + surplus)
+    assert whole.read() == b"hi"
+    assert not whole.reusable
 
 
 def test_a_body_above_the_limit_is_refused() -> None:
@@ -97,10 +122,10 @@ def test_a_body_above_the_limit_is_refused() -> None:
         answer(chunked([b"12", b"34"])).read(limit=3)
 
 
-@pytest.mark.parametrize("target", ["/a\r\nEvil: 1", "/a\nb"])
+@pytest.mark.parametrize("target", ["/a\r\nEvil: 1", "/a\nb", "/a b", "/ä"])
 def test_a_line_break_cannot_get_into_a_request(target: str) -> None:
     with pytest.raises(ValueError, match="not a request"):
-        Request("GET", target, host="x", headers={})
+        head("GET", target, host="x")
 
 
 def test_quoting_leaves_nothing_that_means_something_in_a_url() -> None:

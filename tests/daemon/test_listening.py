@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from domus.client import Client
+from domus.client.conversation import SocketConversation
 from domus.daemon.locks import Lock, remove_stale_socket
 from domus.model.errors import Conflict, DomainNotFound, Unreachable
 from domus.programs import start
@@ -109,7 +110,7 @@ def test_other_users_are_told_to_become_root(daemon: Any) -> None:
 def test_a_kept_connection_that_died_is_made_anew(daemon: Any, client: Client) -> None:
     client.api()
     kept = client.calls.exchange._kept
-    assert kept is not None
+    assert isinstance(kept, SocketConversation)
     kept.socket.shutdown(socket.SHUT_RDWR)
     client.api()
 

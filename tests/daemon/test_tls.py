@@ -12,6 +12,7 @@ import pytest
 
 from domus.client import Client
 from domus.client.certificates import Identity, issue, make_ca
+from domus.client.conversation import SocketConversation
 from domus.model.errors import BadInput, NotFound, Unreachable
 
 
@@ -38,7 +39,7 @@ def test_a_caller_with_a_certificate_is_known_by_its_common_name(
 def test_the_connection_is_tls_1_3(tls_client: Client) -> None:
     tls_client.api()
     kept = tls_client.calls.exchange._kept
-    assert kept is not None
+    assert isinstance(kept, SocketConversation)
     assert isinstance(kept.socket, ssl.SSLSocket)
     assert kept.socket.version() == "TLSv1.3"
 

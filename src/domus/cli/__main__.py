@@ -1,79 +1,45 @@
-"""`xm`: the order of things. Options before the subcommand, the subcommand, its failure in one line."""
+"""Where `xm` begins: the first request leaves, then the rest is imported, and reads the answer."""
 
 from __future__ import annotations
 
+import os
 import sys
-from typing import TYPE_CHECKING
 
-from domus.cli import front
-from domus.cli.declared import ALIASES, find
+from domus.cli import early
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from typing import Any
 
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one xm subcommand; returns the exit code of the process."""
-    asked = front.Front([])
-    try:
-        asked = front.split(sys.argv[1:] if arguments is None else arguments)
-        status = dispatch(asked)
-        sys.stdout.flush()
-    except (Exception, KeyboardInterrupt) as error:
-        from domus.cli.failure import report
-
-        return report(error, debug=asked.debug)
-    return status
-
-
-def dispatch(asked: front.Front) -> int:
-    """Find the subcommand and run it."""
-    if asked.debug:
-        from domus.cli.failure import log_to_stderr
-
-        log_to_stderr()
-    if asked.version:
-        from domus import __version__
-
-        print(f"xm (Domus) {__version__}")
-        return 0
-    if not asked.words:
-        from domus.cli import help
-
-        sys.stdout.write(help.short())
-        return 1
-    if "-h" in asked.words or "--help" in asked.words:
-        from domus.cli import help
-
-        if help.is_asked_for(asked.words):
-            return help.answer(asked.words)
-    return run_subcommand(asked)
-
-
-def run_subcommand(asked: front.Front) -> int:
-    """Run the named subcommand with its arguments."""
-    name, *arguments = asked.words
-    command = find(name)
-    if command is None:
-        from domus.cli import help
-
-        print(f"Error: Subcommand {name} not found!", file=sys.stderr, flush=True)
-        sys.stdout.write(help.short())
-        return 1
-    if name in ALIASES:
-        print(f"Command {name} is deprecated.  Please use xm {command.name} instead.", file=sys.stderr)
-    if not command.is_here:
-        from domus.cli.failure import not_here
-
-        raise not_here(command)
-    from domus.cli.options import Call
-
-    return command.load()(Call(command, arguments, host=asked.host, debug=asked.debug))
+#: what makes an import fail as if there were no such module (Python's reference, "The module cache")
+_ABSENT: Any = None
 
 
 def run() -> None:
     """The console script."""
-    sys.exit(main())
+    early.begin(sys.argv[1:])
+    # msgspec takes typing_extensions where it finds it, for Pythons older than ours, and that alone is a
+    # quarter of what xm imports.
+    sys.modules.setdefault("typing_extensions", _ABSENT)
+    from domus.cli.main import main
+
+    if sys.modules["typing_extensions"] is _ABSENT:
+        del sys.modules["typing_extensions"]
+    status = main()
+    end(status)
+
+
+def end(status: int) -> None:
+    """End the process at once: what there is to free, the kernel frees quicker than the interpreter."""
+    import atexit
+
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except (OSError, ValueError):
+            pass  # nobody reads it any more
+    os._exit(status)
 
 
 if __name__ == "__main__":

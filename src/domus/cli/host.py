@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from domus.client.hosts import Host, Hosts, directory
-from domus.model.api import TLS_PORT
 from domus.model.errors import BadInput, NotFound
+from domus.model.places import TLS_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

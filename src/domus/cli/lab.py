@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from domus.cli.command import Command, Option
 from domus.cli.options import UsageError, parse
-from domus.lab.record import DEFAULT
+from domus.lab import DEFAULT_NAME as DEFAULT
 from domus.model.errors import BadInput
 
 if TYPE_CHECKING:

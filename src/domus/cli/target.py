@@ -14,7 +14,7 @@ import os
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from domus.model.api import SOCKET_PATH
+from domus.cli.here import runs_xen, socket_path
 from domus.model.errors import NotFound
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from domus.client import Client
     from domus.client.hosts import Host
 
-_CAPABILITIES: Final = "/proc/xen/capabilities"
 _LAB: Final = "lab:"
 
 
@@ -48,7 +47,7 @@ class Local(Target):
         """xend behind its UNIX socket."""
         from domus.client import Client
 
-        return Client.local(os.environ.get("XEND_SOCKET", SOCKET_PATH))
+        return Client.local(socket_path())
 
 
 class Remote(Target):
@@ -136,14 +135,3 @@ def _default_lab_host() -> Target:
     from domus import lab
 
     return Lab(lab.DEFAULT_NAME, lab.default_client())
-
-
-def runs_xen() -> bool:
-    """This machine is a control domain, or has a xend."""
-    if os.path.exists(os.environ.get("XEND_SOCKET", SOCKET_PATH)):  # noqa: PTH110 - pathlib costs 5 ms
-        return True
-    try:
-        with open(_CAPABILITIES) as file:  # noqa: PTH123
-            return "control_d" in file.read()
-    except OSError:
-        return False

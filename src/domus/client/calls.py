@@ -8,7 +8,8 @@ from typing import Final, TypeVar
 import msgspec
 
 from domus.client.exchange import Exchange
-from domus.client.http11 import Answer, BrokenAnswer, quote
+from domus.client.http11 import Answer, BrokenAnswer
+from domus.client.requests import quote
 from domus.model.errors import DomainNotFound, DomusError, Problem, Unreachable, from_problem
 
 T = TypeVar("T")

@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final, Self
 
-import msgspec
-
-from domus.client.calls import Calls, domain_path
+from domus.client.calls import Calls, decode, domain_path
 from domus.client.exchange import Exchange
-from domus.client.http11 import quote
 from domus.client.peers import LocalPeer, Peer
-from domus.model.api import (
-    SOCKET_PATH,
-    TLS_PORT,
-    ApiInfo,
-    CreateRequest,
-    ShutdownKind,
-    ShutdownRequest,
-)
-from domus.model.config import DomainConfig
-from domus.model.domain import DomainInfo
-from domus.model.errors import (
-    Cancelled,
-    DomusError,
-    NotFound,
-    OutcomeUnknown,
-    Unreachable,
-    from_problem,
-)
-from domus.model.host import HostDisk, HostInfo
-from domus.model.operation import Event, Operation, OperationState
+from domus.client.requests import quote
+from domus.model.errors import NotFound, Unreachable
+from domus.model.places import SOCKET_PATH, TLS_PORT
 
 if TYPE_CHECKING:
-    from pathlib import Path  # not needed by most calls, and a tenth of what they import
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
 
     from domus.client.console import ConsoleStream
-
-#: seconds for which a client that follows an operation tries to reach xend again
-FOLLOW_WITHIN: Final = 30.0
+    from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
+    from domus.model.config import DomainConfig
+    from domus.model.domain import DomainInfo
+    from domus.model.host import HostDisk, HostInfo
+    from domus.model.operation import Event, Operation
 
 _PIECE: Final = 1 << 18
 
@@ -101,14 +82,20 @@ class Client:
 
     def api(self) -> ApiInfo:
         """Who answers."""
+        from domus.model.api import ApiInfo
+
         return self.calls.get("/v1", ApiInfo)
 
     def host(self) -> HostInfo:
         """What `xm info` shows."""
+        from domus.model.host import HostInfo
+
         return self.calls.get("/v1/host", HostInfo)
 
     def disks(self) -> list[HostDisk]:
         """The host's block devices."""
+        from domus.model.host import HostDisk
+
         return self.calls.get("/v1/host/disks", list[HostDisk])
 
     def dmesg(self, *, clear: bool = False) -> str:
@@ -123,22 +110,32 @@ class Client:
 
     def domains(self) -> list[DomainInfo]:
         """All domains, sorted by name."""
+        from domus.model.domain import DomainInfo
+
         return self.calls.get("/v1/domains", list[DomainInfo])
 
     def domain(self, ref: str) -> DomainInfo:
         """One domain."""
+        from domus.model.domain import DomainInfo
+
         return self.calls.get(domain_path(ref), DomainInfo)
 
     def config(self, ref: str) -> DomainConfig:
         """The configuration that xend keeps of a domain."""
+        from domus.model.config import DomainConfig
+
         return self.calls.get(f"{domain_path(ref)}/config", DomainConfig)
 
     def create(self, request: CreateRequest) -> Operation:
         """Begin to build a domain; returns at once, see `finish`."""
+        from domus.model.operation import Operation
+
         return self.calls.post("/v1/domains", request, Operation)
 
     def destroy(self, ref: str) -> Operation:
         """Begin to take a domain away; returns at once, see `finish`."""
+        from domus.model.operation import Operation
+
         return self.calls.post(f"{domain_path(ref)}/destroy", None, Operation)
 
     def pause(self, ref: str) -> None:
@@ -149,8 +146,11 @@ class Client:
         """Let its VCPUs run."""
         self.calls.ask("POST", f"{domain_path(ref)}/unpause")
 
-    def shutdown(self, ref: str, kind: ShutdownKind = ShutdownKind.POWEROFF) -> None:
-        """Ask the guest to end; true when asked, not when it has."""
+    def shutdown(self, ref: str, kind: ShutdownKind | None = None) -> None:
+        """Ask the guest to end, by a poweroff if nothing else is said; true when asked, not when it has."""
+        from domus.model.api import ShutdownKind, ShutdownRequest
+
+        kind = kind or ShutdownKind.POWEROFF
         self.calls.ask("POST", f"{domain_path(ref)}/shutdown", ShutdownRequest(reason=kind))
 
     def console(self, ref: str, write: bool = True, *, scrollback: bool = True) -> ConsoleStream:
@@ -172,15 +172,21 @@ class Client:
 
     def operations(self) -> list[Operation]:
         """The operations that xend remembers."""
+        from domus.model.operation import Operation
+
         return self.calls.get("/v1/operations", list[Operation])
 
     def operation(self, id: str) -> Operation:
         """One operation, as it is now."""
+        from domus.model.operation import Operation
+
         return self.calls.get(f"/v1/operations/{quote(id)}", Operation)
 
     def cancel(self, id: str) -> Operation:
         """Ask an operation to stop and to undo what it has done; see `finish` for its end."""
-        return msgspec.json.decode(self.calls.ask("DELETE", f"/v1/operations/{quote(id)}"), type=Operation)
+        from domus.model.operation import Operation
+
+        return decode(self.calls.ask("DELETE", f"/v1/operations/{quote(id)}"), Operation)
 
     def follow(self, operation: Operation) -> Iterator[Operation]:
         """Its snapshots, until and including the final one.
@@ -191,26 +197,9 @@ class Client:
         Raises:
             OutcomeUnknown: xend stayed away; the operation may be done, or will be undone.
         """
-        gone_since: float | None = None
-        while not operation.state.final:
-            try:
-                for data in self.calls.stream(f"/v1/operations/{quote(operation.id)}/events"):
-                    operation = msgspec.json.decode(data, type=Operation)
-                    gone_since = None
-                    yield operation
-                    if operation.state.final:
-                        return
-                pause = 0.2
-            except Unreachable as error:
-                gone_since = gone_since or time.monotonic()
-                if time.monotonic() - gone_since > FOLLOW_WITHIN:
-                    raise OutcomeUnknown(
-                        f"lost xend during {operation.kind} of {operation.domain or operation.id}",
-                        where=error.where,
-                        hint="the next xend undoes what was not finished: look with xm list",
-                    ) from error
-                pause = 1.0
-            time.sleep(pause)
+        from domus.client.following import follow
+
+        return follow(self.calls, operation)
 
     def finish(self, operation: Operation, on_change: Callable[[Operation], None] | None = None) -> Operation:
         """Wait for its end; returns the final snapshot.
@@ -222,17 +211,13 @@ class Client:
             DomusError: what made it fail, as the class that xend raised.
             Cancelled: somebody cancelled it.
         """
+        from domus.client.following import outcome
+
         for snapshot in self.follow(operation):
             operation = snapshot
             if on_change is not None:
                 on_change(operation)
-        if operation.problem is not None and operation.state is OperationState.FAILED:
-            raise from_problem(operation.problem)
-        if operation.state is OperationState.FAILED:
-            raise DomusError(f"{operation.kind} of {operation.domain or operation.id} failed")
-        if operation.state is OperationState.CANCELLED:
-            raise Cancelled(f"{operation.kind} of {operation.domain or operation.id} was cancelled")
-        return operation
+        return outcome(operation)
 
     def events(self, since: int | None = None) -> Iterator[Event]:
         """What happens on the host, for ever; each event once, none left out.
@@ -243,9 +228,11 @@ class Client:
         Raises:
             Unreachable: the stream broke; call again with the last revision.
         """
+        from domus.model.operation import Event
+
         query = "" if since is None else f"?since={since}"
         for data in self.calls.stream(f"/v1/events{query}"):
-            yield msgspec.json.decode(data, type=Event)
+            yield decode(data.encode(), Event)
         raise Unreachable("xend ended the stream of events", where=str(self.calls.exchange.peer))
 
     # Blobs

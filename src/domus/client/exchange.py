@@ -7,48 +7,20 @@ turned out to be dead.
 
 from __future__ import annotations
 
-import select
 from collections.abc import Iterable, Mapping
-from typing import BinaryIO, Final, cast
+from typing import TYPE_CHECKING, Final
 
-from domus.client.http11 import Answer, BrokenAnswer, NoAnswer, Request
+from domus.client import early
+from domus.client.conversation import ANSWER_WITHIN, SocketConversation
+from domus.client.http11 import Answer, BrokenAnswer, NoAnswer
 from domus.client.peers import Peer, reason
+from domus.client.requests import head
 from domus.model.errors import DomusError, OutcomeUnknown, Unreachable
 
-#: seconds without a byte after which an answer is given up; libxl may be slow, a dead host is silent
-ANSWER_WITHIN: Final = 120.0
+if TYPE_CHECKING:
+    from domus.client.conversation import Conversation
 
 _READING: Final = frozenset({"GET", "HEAD"})
-
-
-class Connection:
-    """One connection to a xend; at most one answer is under way on it."""
-
-    def __init__(self, peer: Peer, *, within: float = ANSWER_WITHIN) -> None:
-        self.socket = peer.connect()
-        self.socket.settimeout(within)
-        self.source = cast(BinaryIO, self.socket.makefile("rb"))
-
-    def close(self) -> None:
-        """Hang up."""
-        self.source.close()
-        self.socket.close()
-
-    @property
-    def usable(self) -> bool:
-        """An idle connection has nothing to read; if it has, that is its end."""
-        poll = select.poll()
-        poll.register(self.socket, select.POLLIN | select.POLLHUP)
-        return not poll.poll(0)
-
-    def send(self, head: bytes, body: Iterable[bytes]) -> None:
-        """Write a request; an xend that answers and hangs up before having read it all is no error here."""
-        self.socket.sendall(head)
-        try:
-            for piece in body:
-                self.socket.sendall(piece)
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # its answer, say "too large", may already be here to be read
 
 
 class Exchange:
@@ -57,7 +29,7 @@ class Exchange:
     def __init__(self, peer: Peer, *, within: float = ANSWER_WITHIN) -> None:
         self.peer = peer
         self._within = within
-        self._kept: Connection | None = None
+        self._kept: Conversation | None = None
 
     def close(self) -> None:
         """Hang up."""
@@ -80,19 +52,18 @@ class Exchange:
             OutcomeUnknown: it may have.
         """
 
-        def request() -> Request:
-            return Request(method, target, host=self.peer.host, headers=headers or {})
-
-        connection, fresh = self._take()
+        request = head(method, target, host=self.peer.host, headers=headers)
+        begun = early.take(self.peer.key, method, target)
+        connection, fresh = (begun, False) if begun is not None else self._take()
         try:
             try:
-                answer, content = _converse(connection, request(), body)
+                answer, content = _converse(connection, b"" if begun is not None else request, body, method)
             except (NoAnswer, ConnectionError):
                 if fresh or method not in _READING:
                     raise
                 connection.close()
-                connection = Connection(self.peer, within=self._within)
-                answer, content = _converse(connection, request(), body)
+                connection = self.peer.converse(within=self._within)
+                answer, content = _converse(connection, request, body, method)
         except BaseException as error:
             connection.close()
             if isinstance(error, (BrokenAnswer, OSError)):
@@ -104,13 +75,14 @@ class Exchange:
             connection.close()
         return answer, content
 
-    def stream(self, target: str, *, headers: Mapping[str, str], within: float) -> tuple[Connection, Answer]:
+    def stream(
+        self, target: str, *, headers: Mapping[str, str], within: float
+    ) -> tuple[Conversation, Answer]:
         """A GET whose answer goes on and on, on a connection of its own; the caller closes it."""
-        request = Request("GET", target, host=self.peer.host, headers=headers)
-        connection = Connection(self.peer, within=within)
+        connection = SocketConversation(self.peer.connect(), within=within)
         try:
-            connection.send(request.head, ())
-            return connection, request.answer(connection.source)
+            connection.send(head("GET", target, host=self.peer.host, headers=headers))
+            return connection, Answer(connection.source)
         except BaseException as error:
             connection.close()
             if isinstance(error, (BrokenAnswer, OSError)):
@@ -136,16 +108,20 @@ class Exchange:
             return Unreachable(f"Xend has probably crashed! {why}.", where=str(self.peer))
         return Unreachable(f"Unable to connect to xend: {why}. Is xend running?", where=str(self.peer))
 
-    def _take(self) -> tuple[Connection, bool]:
+    def _take(self) -> tuple[Conversation, bool]:
         kept, self._kept = self._kept, None
         if kept is not None:
             if kept.usable:
                 return kept, False
             kept.close()
-        return Connection(self.peer, within=self._within), True
+        return self.peer.converse(within=self._within), True
 
 
-def _converse(connection: Connection, request: Request, body: Iterable[bytes]) -> tuple[Answer, bytes]:
-    connection.send(request.head, body)
-    answer = request.answer(connection.source)
+def _converse(
+    connection: Conversation, request: bytes, body: Iterable[bytes], method: str
+) -> tuple[Answer, bytes]:
+    """Send a request, unless it has been sent, and read its answer."""
+    if request:
+        connection.send(request, body)
+    answer = Answer(connection.source, bodiless=method == "HEAD")
     return answer, answer.read()

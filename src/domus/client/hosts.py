@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Final
 
 import msgspec
 
-from domus.model.api import TLS_PORT
 from domus.model.errors import AlreadyExists, BadInput, NotFound
+from domus.model.places import TLS_PORT
 
 if TYPE_CHECKING:
     from domus.client.client import Client

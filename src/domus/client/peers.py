@@ -5,9 +5,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from domus.client.conversation import SocketConversation
 from domus.model.errors import Unreachable
+
+if TYPE_CHECKING:
+    from domus.client.conversation import Conversation
 
 #: seconds for a connection to come about; an emulated host is slow, a missing one should not be waited for
 CONNECT_WITHIN: Final = 15.0
@@ -20,8 +24,22 @@ class Peer(Protocol):
     def host(self) -> str:
         """What goes into the Host header."""
 
+    @property
+    def key(self) -> str:
+        """Which xend it is, for a conversation that was begun early; "": none is."""
+
     def connect(self) -> socket.socket:
-        """A connected socket, ready for HTTP.
+        """A connected socket of its own, ready for HTTP: for streams and consoles.
+
+        Raises:
+            Unreachable: and why.
+        """
+
+    def converse(self, *, within: float) -> Conversation:
+        """A connection for requests and answers.
+
+        Args:
+            within: seconds without a byte after which an answer is given up.
 
         Raises:
             Unreachable: and why.
@@ -42,6 +60,11 @@ class LocalPeer:
     def __repr__(self) -> str:
         return self.path
 
+    @property
+    def key(self) -> str:
+        """Its path."""
+        return self.path
+
     def connect(self) -> socket.socket:
         """A connected socket.
 
@@ -56,6 +79,10 @@ class LocalPeer:
             connection.close()
             raise self._refused(error) from error
         return connection
+
+    def converse(self, *, within: float) -> SocketConversation:
+        """As `connect`."""
+        return SocketConversation(self.connect(), within=within)
 
     def explain(self, error: OSError) -> Unreachable | None:
         """Nothing can be proven on a local connection."""

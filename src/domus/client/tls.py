@@ -8,6 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Final
 
+from domus.client.conversation import SocketConversation
 from domus.client.peers import CONNECT_WITHIN, reason
 from domus.model.errors import BadInput, Unreachable
 
@@ -39,6 +40,8 @@ class RemotePeer:
         key: its private key.
         server_name: the name in the host's certificate; None: `address`.
     """
+
+    key: Final = ""
 
     def __init__(
         self, address: str, port: int, *, ca: Path, cert: Path, key: Path, server_name: str | None = None
@@ -79,6 +82,10 @@ class RemotePeer:
             encrypted.close()
             raise
         return encrypted
+
+    def converse(self, *, within: float) -> SocketConversation:
+        """As `connect`."""
+        return SocketConversation(self.connect(), within=within)
 
     def explain(self, error: OSError) -> Unreachable | None:
         """The host turned down our certificate; in TLS 1.3 one learns this only when reading."""

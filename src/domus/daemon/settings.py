@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import domus
-from domus.model.api import SOCKET_PATH, TLS_PORT
+from domus.model.places import SOCKET_PATH, TLS_PORT
 
 
 @dataclass(frozen=True)

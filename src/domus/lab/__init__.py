@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
-from domus.lab.record import DEFAULT as DEFAULT_NAME
-
 if TYPE_CHECKING:
     from domus.client.client import Client
+
+#: the host that is used where none is named
+DEFAULT_NAME = "lab"
 
 __all__ = ["DEFAULT_NAME", "client_of", "default_client", "names"]
 

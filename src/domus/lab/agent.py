@@ -25,6 +25,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from domus.lab.frames import MAX_PAYLOAD, Broken, Greeter, Kind, Reader, pack, pieces
+from domus.model.places import SOCKET_PATH
+
+#: what a caller can be joined to
+XEND: Final = SOCKET_PATH
 
 PORTS: Final = Path("/sys/class/virtio-ports")
 
@@ -94,7 +98,7 @@ class Session:
         return reader.take_rest()
 
     def _run(self, request: dict[str, Any], reader: Reader, early: list[tuple[Kind, bytes]]) -> bytes:
-        program = Program(request)
+        program = Joined(XEND) if request.get("connect") == "xend" else Program(request)
         poll = select.poll()
         poll.register(self._fd, select.POLLIN)
         for fd in program.outputs:
@@ -142,6 +146,36 @@ class Session:
                 view = view[os.write(self._fd, view) :]
             except BlockingIOError:
                 select.select([], [self._fd], [])
+
+
+class Joined:
+    """A UNIX socket to which the caller is joined, instead of a program."""
+
+    def __init__(self, path: str) -> None:
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._socket.connect(path)
+        except OSError:
+            self._socket.close()
+            raise
+        self.outputs: dict[int, Kind] = {self._socket.fileno(): Kind.OUTPUT}
+
+    def take(self, kind: Kind, payload: bytes) -> None:
+        """Bytes from the caller; what the other side no longer takes is dropped."""
+        if kind is Kind.INPUT:
+            with contextlib.suppress(OSError):
+                if payload:
+                    self._socket.sendall(payload)
+                else:
+                    self._socket.shutdown(socket.SHUT_WR)
+
+    def wait(self) -> int:
+        """It has ended well: there is no other way to tell."""
+        return 0
+
+    def end(self) -> None:
+        """Hang up."""
+        self._socket.close()
 
 
 class Program:

@@ -13,13 +13,11 @@ from typing import Final
 
 import msgspec
 
+from domus.lab.line import LINES, line_name
 from domus.lab.record import Shape
-from domus.model.api import TLS_PORT
+from domus.model.places import TLS_PORT
 
 QEMU: Final = "qemu-system-x86_64"
-
-#: How many sessions of `xm lab shell` one host can have at a time.
-LINES: Final = 6
 
 #: Under emulation: -smap, because dom0 dies of it at once; -rdtscp, because PVH and HVM guests do.
 EMULATED_CPU: Final = "max,-smap,-rdtscp"
@@ -44,11 +42,6 @@ def identity(machine: Machine) -> str:
     return hashlib.sha256(
         repr((machine.shape, machine.accelerator, machine.image.name, machine.layer.parent.name)).encode()
     ).hexdigest()[:12]
-
-
-def line_name(number: int) -> str:
-    """The file name of a host's line `number` (see `domus.lab.agent`)."""
-    return f"line{number}.sock"
 
 
 def command_line(machine: Machine, *, qmp_fd: int, boot: bool) -> list[str]:

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from domus.lab import machine, qmp
+from domus.lab import line, machine, qmp
 from domus.lab.machine import Machine
 from domus.lab.record import Process
 from domus.model.errors import HostProblem
@@ -31,8 +31,8 @@ def launch(what: Machine, *, boot: bool) -> Process:
         HostProblem: it ended at once; the text is what it said.
     """
     what.folder.mkdir(parents=True, exist_ok=True)
-    for number in range(machine.LINES):
-        (what.folder / machine.line_name(number)).unlink(missing_ok=True)
+    for number in range(line.LINES):
+        (what.folder / line.line_name(number)).unlink(missing_ok=True)
     log = what.folder / "qemu.log"
     with machine.listen(what.folder / QMP_SOCKET) as server, log.open("w") as output:
         process = start(

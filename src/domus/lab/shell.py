@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
-import secrets
 import select
 import shutil
 import signal
-import socket
 import sys
 import termios
 import time
@@ -20,116 +17,21 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from domus.lab.frames import HELLO, MAX_PAYLOAD, Broken, Kind, Reader, pack, pieces
-from domus.lab.machine import LINES, line_name
-from domus.model.errors import Busy, HostProblem, OutcomeUnknown, Unreachable
+from domus.lab.frames import MAX_PAYLOAD, Kind
+from domus.lab.line import Line
+from domus.lab.line import opened as line
+from domus.model.errors import HostProblem, OutcomeUnknown
 from domus.programs import Finished
 
 
-class Line:
-    """One open line to the agent, for one request."""
-
-    def __init__(self, connection: socket.socket) -> None:
-        self._connection = connection
-        self._reader = Reader()
-        self._early: list[tuple[Kind, bytes]] = []
-
-    def fileno(self) -> int:
-        """For select."""
-        return self._connection.fileno()
-
-    def greet(self, within: float) -> bool:
-        """Whether the agent answered; what an earlier session left in the line is dropped."""
-        nonce = secrets.token_bytes(16)
-        until = time.monotonic() + within
-        heard = b""
-        try:
-            self._connection.sendall(HELLO + nonce)
-        except OSError:
-            return False
-        while (left := until - time.monotonic()) > 0:
-            self._connection.settimeout(left)
-            try:
-                data = self._connection.recv(MAX_PAYLOAD)
-            except OSError:  # too late, or QEMU has just ended
-                return False
-            if not data:
-                return False
-            heard += data
-            if (at := heard.find(nonce)) >= 0:
-                self._early = self._reader.feed(heard[at + len(nonce) :])
-                self._connection.settimeout(None)
-                return True
-        return False
-
-    def send(self, kind: Kind, payload: bytes = b"") -> None:
-        """Send one frame, or as many as a long payload needs."""
-        self._connection.sendall(pieces(kind, payload) if payload else pack(kind))
-
-    def receive(self) -> list[tuple[Kind, bytes]]:
-        """The next frames. Raises OutcomeUnknown when the line ended."""
-        if self._early:
-            early, self._early = self._early, []
-            return early
-        try:
-            data = self._connection.recv(MAX_PAYLOAD)
-            frames = self._reader.feed(data)
-        except (OSError, Broken):
-            data = b""
-        if not data:
-            raise OutcomeUnknown(
-                "the line to the lab host was cut: the command may or may not have ended",
-                hint="xm lab list shows whether the host still runs",
-            )
-        return frames
-
-
-@contextmanager
-def line(folder: Path, *, within: float = 10.0) -> Iterator[Line]:
-    """An open line to the agent of the host whose sockets are in `folder`.
-
-    Raises:
-        Unreachable: the host does not run, or its agent did not answer within `within` seconds.
-        Busy: all its lines are taken.
-    """
-    until = time.monotonic() + within
-    with _free_number(folder) as number:
-        path = folder / line_name(number)
-        while True:
-            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-            with connection:
-                try:
-                    connection.connect(str(path))
-                except OSError as error:
-                    raise Unreachable(
-                        f"lab host {folder.name} does not run", hint=f"xm lab up {folder.name}"
-                    ) from error
-                opened = Line(connection)
-                if opened.greet(min(2.0, max(0.1, until - time.monotonic()))):
-                    yield opened
-                    return
-            if time.monotonic() > until:
-                raise Unreachable(
-                    f"lab host {folder.name} runs, but its agent does not answer",
-                    hint=f"xm lab log {folder.name}",
-                )
-
-
-@contextmanager
-def _free_number(folder: Path) -> Iterator[int]:
-    for number in range(LINES):
-        try:
-            lock = (folder / f"line{number}.lock").open("a")
-        except OSError as error:
-            raise Unreachable(f"lab host {folder.name} does not exist", hint="xm lab list") from error
-        with lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                continue
-            yield number
-            return
-    raise Busy(f"lab host {folder.name}: all {LINES} lines are taken", hint="end one of its shells")
+def _frames(agent: Line) -> list[tuple[Kind, bytes]]:
+    frames = agent.receive()
+    if not frames:
+        raise OutcomeUnknown(
+            "the line to the lab host was cut: the command may or may not have ended",
+            hint="xm lab list shows whether the host still runs",
+        )
+    return frames
 
 
 def request(folder: Path, body: Mapping[str, Any], *, within: float = 10.0) -> None:
@@ -138,7 +40,7 @@ def request(folder: Path, body: Mapping[str, Any], *, within: float = 10.0) -> N
         agent.send(Kind.REQUEST, json.dumps(body).encode())
         errors = b""
         while True:
-            for kind, payload in agent.receive():
+            for kind, payload in _frames(agent):
                 if kind is Kind.ERRORS:
                     errors += payload
                 elif kind is Kind.EXIT:
@@ -165,7 +67,7 @@ def run(folder: Path, argv: Sequence[str], *, stdin: bytes = b"", within: float 
         while True:
             if not select.select([agent], [], [], max(0.0, until - time.monotonic()))[0]:
                 raise HostProblem(f"{argv[0]} in {folder.name} did not end within {within:g} s")
-            for kind, payload in agent.receive():
+            for kind, payload in _frames(agent):
                 if kind is Kind.EXIT:
                     texts = [bytes(part).decode(errors="replace") for part in output.values()]
                     return Finished(tuple(argv), json.loads(payload)["status"], *texts)
@@ -199,7 +101,7 @@ def _relay(agent: Line) -> int:
             if not data:
                 sources.remove(stdin)
         if agent.fileno() in ready:
-            for kind, payload in agent.receive():
+            for kind, payload in _frames(agent):
                 if kind is Kind.EXIT:
                     return int(json.loads(payload)["status"])
                 _write_all(2 if kind is Kind.ERRORS else 1, payload)

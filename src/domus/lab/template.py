@@ -23,8 +23,8 @@ from domus.lab.built import build_once, locked
 from domus.lab.machine import Machine
 from domus.lab.progress import Report, silent
 from domus.lab.record import Process, Shape
-from domus.model.api import SOCKET_PATH
 from domus.model.errors import DomusError, HostProblem
+from domus.model.places import SOCKET_PATH
 from domus.programs import run
 
 #: Templates kept for a quick return to another version of Domus; each takes some 600 MB of disk.

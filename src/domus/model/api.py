@@ -8,12 +8,6 @@ import msgspec
 
 from domus.model.config import DomainConfig
 
-#: where xend listens on its own host
-SOCKET_PATH = "/run/domus/xend.sock"
-
-#: where xend listens for other hosts, in TLS
-TLS_PORT = 8443
-
 
 class ApiInfo(msgspec.Struct, frozen=True, kw_only=True):
     """GET /v1: who answers, and what it can do beyond the first version of the API."""

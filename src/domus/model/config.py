@@ -30,6 +30,7 @@ from domus.model.devices import (
     Vsnd,
     Vtpm,
 )
+from domus.model.domain import GuestType
 from domus.model.machine import (
     Arm,
     CpuidLeaf,
@@ -81,14 +82,6 @@ __all__ = [
     "Vsnd",
     "Vtpm",
 ]
-
-
-class GuestType(StrEnum):
-    """How a guest is virtualized (libxl_domain_type)."""
-
-    PV = "pv"
-    PVH = "pvh"
-    HVM = "hvm"
 
 
 class Action(StrEnum):

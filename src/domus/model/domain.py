@@ -6,7 +6,13 @@ from enum import StrEnum
 
 import msgspec
 
-from domus.model.config import GuestType
+
+class GuestType(StrEnum):
+    """How a guest is virtualized (libxl_domain_type)."""
+
+    PV = "pv"
+    PVH = "pvh"
+    HVM = "hvm"
 
 
 class RunState(StrEnum):
