@@ -22,9 +22,9 @@ def files(tmp_path: Path) -> None:
 
 
 WRONG = (
-    "Error: d/wrong:3:11: unknown parameter 'memmory' (did you mean memory?)\n"
+    "Error: d/wrong:3:1: unknown parameter 'memmory' (did you mean memory?)\n"
     "    memmory = 1\n"
-    "              ^\n"
+    "    ^\n"
     "Error: d/wrong:4:9: vcpus: expected a whole number, 1 to 4096, not 'two'\n"
     '    vcpus = "two"\n'
     "            ^\n"
@@ -97,7 +97,63 @@ def test_json_has_errors_and_warnings_of_each_file(capsys: pytest.CaptureFixture
                 "caret": 8,
             }
         ],
+        "files": [],
     }
     assert (wrong["file"], wrong["ok"], len(wrong["errors"])) == ("d/wrong", False, 2)
     assert wrong["errors"][0]["hint"] == "did you mean memory?"
-    assert fine == {"file": "fine.cfg", "ok": True, "errors": [], "warnings": []}
+    assert fine == {"file": "fine.cfg", "ok": True, "errors": [], "warnings": [], "files": []}
+
+
+VMID = """
+xm_vars.var('vmid', use="Number of the machine.", check=lambda name, given: int(given))
+xm_vars.check()
+name = "web%d" % vmid
+kernel = "/k"
+"""
+
+
+def test_variables_of_the_command_line_are_for_the_files_that_take_them(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "web").write_text(VMID)
+    fine = "web: no mistakes\nfine.cfg: no mistakes\n2 files: 0 with mistakes, 0 with warnings\n"
+    assert run(capsys, "check web fine.cfg vmid=3") == (0, fine, "")
+    status, _, err = run(capsys, "check web")
+    assert (status, err.splitlines()[0]) == (
+        1,
+        "Error: web:2:77: vmid - int() needs a number or a text, not None "
+        "(this file takes parameters: vmid=... Number of the machine.)",
+    )
+    assert run(capsys, "check fine.cfg memory=many") == (
+        1,
+        "",
+        "Error: command line: memory: expected a whole number of MiB, 1 to 67108864, not 'many' (the unit is MiB)\n",
+    )
+
+
+@pytest.mark.parametrize("named", ["fine.cfg", "web fine.cfg vmid=3"])
+def test_a_variable_that_no_file_takes_is_a_mistake(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, named: str
+) -> None:
+    (tmp_path / "web").write_text(VMID)
+    status, out, err = run(capsys, f"check {named} memroy=5")
+    assert (status, err) == (1, "Error: command line: unknown parameter 'memroy' (did you mean memory?)\n")
+    assert "fine.cfg: no mistakes\n" in out
+    status, out, err = run(capsys, f"check --json {named} memroy=5")
+    assert (status, err[:14]) == (1, "Error: command")
+    assert all(result["ok"] for result in json.loads(out))
+
+
+def test_files_that_a_configuration_names_are_looked_up_if_asked_for(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert run(capsys, "check --files fine.cfg") == (
+        0,
+        "fine.cfg: no mistakes\n",
+        'Warning: fine.cfg: Cannot find kernel "/k"\n',
+    )
+    (result,) = json.loads(run(capsys, "check --files --json fine.cfg")[1])
+    assert result["ok"]
+    assert result["warnings"] == []
+    (missing,) = result["files"]
+    assert (missing["what"], missing["where"]) == ('Cannot find kernel "/k"', "fine.cfg")

@@ -95,6 +95,23 @@ def test_a_dry_run_tells_what_the_file_prints_and_what_is_missing_here(
     )
 
 
+def test_a_dry_run_looks_into_images_that_are_here(
+    capsys: pytest.CaptureFixture[str], g1: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "a.img").write_bytes(b"QFI\xfb\0\0\0\3" + bytes(1016))
+    g1.write_text(G1.format(kernel="/dev/null").replace("phy:/dev/vg0/g1", f"file:{tmp_path}/a.img"))
+    status, _, err = run(capsys, "create -n g1.cfg")
+    said = f"disk[0]: {tmp_path}/a.img is declared raw but looks like qcow2"
+    assert (status, err) == (0, f"{USING}Warning: {said}\n")
+
+
+def test_a_kernel_inside_of_the_guest_is_not_missed_here(
+    capsys: pytest.CaptureFixture[str], g1: Path
+) -> None:
+    g1.write_text(G1.format(kernel="/no/kernel") + 'bootloader = "pygrub"\n')
+    assert run(capsys, "create -n g1.cfg")[2] == USING
+
+
 def test_a_dry_run_prints_json_of_what_is_set(capsys: pytest.CaptureFixture[str]) -> None:
     status, out, err = run(capsys, "create -nq --json g1.cfg")
     assert (status, err) == (0, "")
@@ -137,9 +154,9 @@ def test_every_mistake_is_told_at_once(capsys: pytest.CaptureFixture[str], g1: P
     assert run(capsys, "create -nq g1.cfg") == (
         1,
         "",
-        "Error: g1.cfg:3:11: unknown parameter 'memmory' (did you mean memory?)\n"
+        "Error: g1.cfg:3:1: unknown parameter 'memmory' (did you mean memory?)\n"
         "    memmory = 1\n"
-        "              ^\n"
+        "    ^\n"
         "Error: g1.cfg:4:9: vif[0]: unknown key 'brigde' (did you mean bridge?)\n"
         '    vif = ["brigde=x"]\n'
         "            ^\n",
@@ -216,7 +233,7 @@ def test_a_file_with_mistakes_is_not_converted(
     g1.write_text('memmory = 1\nkernel = "/k"\n')
     status, out, err = run(capsys, "convert g1.cfg --to=xl -o out")
     assert (status, out) == (1, "")
-    assert err.startswith("Error: g1.cfg:1:11: unknown parameter 'memmory'")
+    assert err.startswith("Error: g1.cfg:1:1: unknown parameter 'memmory'")
     assert not (tmp_path / "out").exists()
 
 

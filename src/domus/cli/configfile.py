@@ -30,9 +30,17 @@ _LISTS: Final = frozenset(
 
 
 class Arguments(NamedTuple):
-    """What the command line says about the configuration."""
+    """What the command line says about a configuration."""
 
     file: str
+    variables: dict[str, str]
+    lists: dict[str, list[str]]
+
+
+class Words(NamedTuple):
+    """The words of the command line, sorted: files, and NAME=VALUE."""
+
+    files: list[str]
     variables: dict[str, str]
     lists: dict[str, list[str]]
 
@@ -61,22 +69,30 @@ def arguments(call: Call) -> Arguments:
     Raises:
         UsageError: two files are named, or a value is not UTF-8.
     """
-    files = [*call.values("defconfig"), *call.values("config")]
-    variables: dict[str, str] = {}
-    lists: dict[str, list[str]] = {}
-    for word in call.words:
-        name, _, value = word.partition("=")
-        if not _VARIABLE.match(word):
-            files.append(word)
-        elif not _is_text(word):
-            raise call.wrong(f"this is not UTF-8: {word!r}")
-        elif name in _LISTS:
-            lists.setdefault(name, []).append(value)
-        else:
-            variables[name] = value
+    files, variables, lists = sorted_words(call)
     if len(files) > 1:
         raise call.wrong(f"one configuration file, not {len(files)}: {', '.join(files)}")
     return Arguments(files[0] if files else "", variables, lists)
+
+
+def sorted_words(call: Call) -> Words:
+    """The configuration files that are named, and the NAME=VALUE variables.
+
+    Raises:
+        UsageError: a value is not UTF-8.
+    """
+    found = Words([*call.values("defconfig"), *call.values("config")], {}, {})
+    for word in call.words:
+        name, _, value = word.partition("=")
+        if not _VARIABLE.match(word):
+            found.files.append(word)
+        elif not _is_text(word):
+            raise call.wrong(f"this is not UTF-8: {word!r}")
+        elif name in _LISTS:
+            found.lists.setdefault(name, []).append(value)
+        else:
+            found.variables[name] = value
+    return found
 
 
 def _is_text(word: str) -> bool:

@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from domus.cli.configfile import warn
-from domus.cli.handover import missing_files
 
 if TYPE_CHECKING:
     from domus.cli.options import Call
@@ -28,7 +27,11 @@ def is_asked_for(call: Call) -> bool:
 
 def show(call: Call, loaded: Loaded) -> int:
     """Print the domain in SXP, as XML, or as JSON of Domus' own model without what is not set."""
-    warn(f"{missing} on this machine" for missing in missing_files(loaded.config))
+    from domus.config.files import missing_kernel, wrong_formats
+
+    # A disk that is not here is no surprise: most are on the host. One that is here can be looked into.
+    warn(f"{missing} on this machine" for missing in missing_kernel(loaded.config))
+    warn(wrong_formats(loaded.config))
     if call.has("json"):
         from domus.cli.as_json import document
 

@@ -36,20 +36,17 @@ def hand_over(config: DomainConfig, target: Target) -> DomainConfig:
         return _with_paths_made_absolute(config)
     return msgspec.structs.replace(
         config,
-        kernel=_as_blob(config.kernel, target),
-        ramdisk=_as_blob(config.ramdisk, target),
+        kernel=config.kernel if config.bootloader else _as_blob(config.kernel, target),
+        ramdisk=config.ramdisk if config.bootloader else _as_blob(config.ramdisk, target),
         disks=tuple(_as_lun(disk, target) for disk in config.disks),
     )
 
 
 def missing_files(config: DomainConfig) -> list[str]:
     """What is said, in xm's words, about each file of this machine that is not there."""
-    files = [("kernel", config.kernel), ("ramdisk", config.ramdisk)]
-    return [
-        f'Cannot find {what} "{path}"'
-        for what, path in files
-        if path and not path.startswith(_NAMES) and not Path(path).exists()
-    ]
+    from domus.config.files import missing_kernel
+
+    return list(missing_kernel(config))
 
 
 def _with_paths_made_absolute(config: DomainConfig) -> DomainConfig:

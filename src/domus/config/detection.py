@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from domus.config.document import Dialect, Document, Variable
+from domus.config.parameters import TABLE
 from domus.config.problems import InvalidConfig, Report
 from domus.model.config import DomainConfig
 from domus.model.errors import BadInput
@@ -66,8 +67,10 @@ def read_document(
     if path is not None and document.dialect == "xm":
         document.default_name = path.name
     document.given = frozenset(variables) | frozenset(lists)
+    document.unused = tuple(name for name in variables if name not in TABLE)
     for name, value in variables.items():
-        document.variables[name] = Variable(value)
+        if name in TABLE:
+            document.variables[name] = Variable(value)
     for name, values in lists.items():
         document.variables[name] = Variable(list(values))
     return read
@@ -148,8 +151,6 @@ def _newer_than_xm(release: str) -> bool:
 
 def dialect_of(variables: Mapping[str, Variable]) -> Dialect:
     """Whose defaults apply to plain assignments, by what is among them; xm's if nothing tells."""
-    from domus.config.parameters import TABLE
-
     known = [TABLE[name].dialects for name in variables if name in TABLE]
     if any(_newer_than_xm(TABLE[name].xl) for name in variables if name in TABLE and not TABLE[name].xm):
         return "xl"

@@ -19,6 +19,7 @@ class Variable(NamedTuple):
     value: Value
     place: Place | None = None
     items: tuple[Place | None, ...] = ()  #: where the items of a list were written, as far as known
+    named: Place | None = None  #: where the name itself was written, if that is another place
 
     def item_place(self, index: int) -> Place | None:
         """Where item `index` was written; the variable's place if that is not known."""
@@ -32,6 +33,7 @@ class Document(msgspec.Struct):
     dialect: Dialect
     variables: dict[str, Variable] = {}
     given: frozenset[str] = frozenset()  #: names whose values come from the command line
+    unused: tuple[str, ...] = ()  #: names of the command line that are no parameters, and that nothing reads
     default_name: str = ""  #: the domain's name if the file has none (xm: the file's name)
     base: Path | None = None  #: directory of the file, for relative paths
     directory: Path | None = None  #: directory to look in first; None: the present one

@@ -29,6 +29,7 @@ class Loaded(msgspec.Struct, frozen=True, kw_only=True):
     path: Path | None = None
     findings: tuple[Finding, ...] = ()  #: warnings; they change nothing
     output: tuple[str, ...] = ()  #: lines that the file printed
+    unused: tuple[str, ...] = ()  #: names of the command line that this file has no use for
 
     @property
     def warnings(self) -> list[str]:
@@ -134,6 +135,7 @@ def load(
     search_path: Sequence[str] = SEARCH_PATH,
     format: str | None = None,
     host: Host | None = None,
+    allow_unused: bool = False,
 ) -> Loaded:
     """Read a configuration file.
 
@@ -143,6 +145,8 @@ def load(
             are seen by the program in the file, as text.
         lists: values of list parameters of the command line; they replace the file's list.
         format: "xm" or "xl" to force a language; None: told by the content.
+        allow_unused: a name of the command line that is no parameter and that the program does not read is
+            no error (it may be meant for other files); it is in `Loaded.unused`.
 
     Raises:
         ConfigError: an `InvalidConfig` with every problem of the file; or the file cannot be read.
@@ -157,6 +161,7 @@ def load(
         lists=lists,
         format=format,
         host=host,
+        allow_unused=allow_unused,
         base=base,
         path=found,
     )
@@ -170,6 +175,7 @@ def load_text(
     lists: Mapping[str, Sequence[str]] | None = None,
     format: str | None = None,
     host: Host | None = None,
+    allow_unused: bool = False,
     base: Path | None = None,
     path: Path | None = None,
 ) -> Loaded:
@@ -189,13 +195,16 @@ def load_text(
     if "\0" in text:
         raise ConfigError(f"is not text (NUL at character {text.index(chr(0))})", where=source_name)
     from domus.config.detection import read_document
-    from domus.config.reading import understand
+    from domus.config.reading import suggestion, understand
 
     report = Report(Source(source_name, clean(text)))
     read = read_document(report, dict(variables or {}), dict(lists or {}), format, host, path)
     for name, variable in read.document.variables.items():
         if not _is_sayable(variable.value):
             report.error(f"{name} has half of a surrogate pair, which is no character", variable.place)
+    if not allow_unused:
+        for name in read.document.unused:
+            report.error_elsewhere(f"unknown parameter {name[:60]!r}", "command line", suggestion(name))
     read.document.base = base
     read.document.directory = _present_directory()
     config = understand(read.document) if read.config is None else read.config
@@ -206,6 +215,7 @@ def load_text(
         path=path,
         findings=tuple(report.warnings),
         output=tuple(read.output),
+        unused=read.document.unused,
     )
 
 

@@ -10,11 +10,16 @@ from domus.cli.declared.options import FORMAT, JSON, LANGUAGES
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="check",
-        usage="[options] FILE|DIR ...",
+        usage="[options] FILE|DIR ... [NAME=VALUE ...]",
         sentence="Check configuration files: every mistake in them, with its place; nothing is created.",
         runs="check:run",
         needs_host=False,
-        options=(Option("", "path", "Where to look for the files.", value="DIRS"), FORMAT, JSON),
+        options=(
+            Option("", "files", "Look up here the kernels, images and programs that they name."),
+            Option("", "path", "Where to look for the files.", value="DIRS"),
+            FORMAT,
+            JSON,
+        ),
     ),
     Command(
         name="convert",

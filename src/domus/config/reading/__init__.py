@@ -99,12 +99,9 @@ def understand(document: Document) -> DomainConfig:
 def check_names(document: Document) -> None:
     """Every variable must be a parameter that exists."""
     for name, variable in document.variables.items():
-        if name in document.given and name not in TABLE:
-            document.report.error_elsewhere(
-                f"unknown parameter {name[:60]!r}", "command line", suggestion(name)
-            )
-        elif name not in TABLE:
-            document.report.error(f"unknown parameter {name[:60]!r}", variable.place, suggestion(name))
+        if name not in TABLE:
+            place = variable.named or variable.place
+            document.report.error(f"unknown parameter {name[:60]!r}", place, suggestion(name))
 
 
 _ALIASES: Final = {

@@ -103,16 +103,18 @@ class Parser:
             self.doubts.append(
                 SyntaxProblem(f"{name.text} is set twice{said}; the last one counts", name.place)
             )
-        self.variables[name.text] = Variable(value, start, places)
+        self.variables[name.text] = Variable(value, start, places, name.place)
 
     def _add(self, name: Token, value: Any, places: tuple[Place | None, ...]) -> None:
         before = self.variables[name.text]
         if isinstance(before.value, list) and isinstance(value, list):
-            self.variables[name.text] = Variable([*before.value, *value], before.place, before.items + places)
+            self.variables[name.text] = before._replace(
+                value=[*before.value, *value], items=before.items + places
+            )
         elif isinstance(before.value, Number) or isinstance(value, Number):
             raise SyntaxProblem(f"{name.text}: a number cannot be added to", name.place, "write the sum")
         elif isinstance(before.value, str) and isinstance(value, str):
-            self.variables[name.text] = Variable(before.value + value, before.place)
+            self.variables[name.text] = before._replace(value=before.value + value)
         else:
             raise SyntaxProblem(f"{name.text}: a text and a list cannot be added", name.place)
 
