@@ -127,7 +127,8 @@ def test_variables_of_the_command_line_are_for_the_files_that_take_them(
     assert run(capsys, "check fine.cfg memory=many") == (
         1,
         "",
-        "Error: command line: memory: expected a whole number of MiB, 1 to 67108864, not 'many' (the unit is MiB)\n",
+        "Error: command line: memory: expected a whole number of MiB, 1 to 67108864, not 'many' "
+        "(the unit is MiB)\n",
     )
 
 

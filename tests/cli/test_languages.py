@@ -55,11 +55,7 @@ disk = [ "vdev=xvda,format=raw,access=rw,target=/dev/vg0/g1" ]
 vif = [ "mac=00:16:3e:1b:e8:18,bridge=xenbr0" ]
 """
 
-XML_LOSSES = (
-    "Warning: uuid: xm's XML has no place for it\n"
-    "Warning: on_watchdog: xm's XML has no place for it\n"
-    "Warning: on_soft_reset: xm's XML has no place for it\n"
-)
+XML_LOSSES = "Warning: uuid: xm's XML has no place for it\n"
 
 USING = 'Using config file "./g1.cfg".\n'
 

@@ -1,41 +1,97 @@
-"""A DomainConfig as xm's XML, the poorest of its languages: what it cannot say is listed."""
+"""A DomainConfig as xm's XML, the poorest of its languages: what it cannot say is listed.
+
+What is lost is found by reading it back, not kept in a list beside the writer.
+"""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from typing import Any, Final
 
 from domus.config.writing import Written
 from domus.config.writing.variables import cpu_text, to_variables
 from domus.model.config import Action, DiskFormat, DomainConfig, GuestType
 
-_ACTIONS = {
+_ACTIONS: Final = {
     Action.RENAME_RESTART: "rename_restart",
     Action.COREDUMP_DESTROY: "coredump_and_destroy",
     Action.COREDUMP_RESTART: "coredump_and_restart",
 }
+#: variables that elements of their own say; and the uuid, which xm never wrote
+_SAID: Final = frozenset(
+    "name uuid builder type extra kernel ramdisk bootloader bootargs bootloader_args memory maxmem vcpus "
+    "maxvcpus on_poweroff on_reboot on_crash disk vif vfb pci pool boot cpus cpu_weight cap description "
+    "on_xend_start seclabel".split()
+)
+#: variables that mean the same when they are absent
+_DEFAULTS: Final = {"on_watchdog": Action.DESTROY, "on_soft_reset": Action.SOFT_RESET}
 
 
 def write_xml(config: DomainConfig) -> Written:
     """`<xm>` with its `<vm>` and `<vdi>`s, indented by tabs as xm wrote it."""
+    variables = to_variables(config, "xm").values
     root = ET.Element("xm")
-    losses: list[str] = []
     vm = ET.SubElement(root, "vm", _attributes(config))
     name = ET.SubElement(vm, "name")
     ET.SubElement(name, "label").text = config.name
     ET.SubElement(name, "description").text = config.description or " "
     ET.SubElement(vm, "version").text = "0"
     _kernel(vm, config)
-    bytes_of = {
-        key: str(value << 20)
-        for key, value in (
-            ("static_min", 0),
-            ("static_max", config.maxmem_mib or config.memory_mib),
-            ("dynamic_min", config.memory_mib),
-            ("dynamic_max", config.memory_mib),
-        )
+    _memory(vm, config)
+    _disks(root, vm, config)
+    _nics(vm, config)
+    for text in variables.get("pci", ()):
+        if not text.startswith("name="):
+            _pci(vm, text)
+    for text in variables.get("vfb", ()):
+        _screen(vm, dict(part.partition("=")[::2] for part in text.split(",")))
+    _platform(vm, config, variables)
+    ET.indent(root, "\t")
+    text = '<?xml version="1.0" ?>\n' + ET.tostring(root, encoding="unicode") + "\n"
+    return Written(text, tuple(f"{loss}: xm's XML has no place for it" for loss in _losses(variables, text)))
+
+
+def _losses(variables: dict[str, Any], text: str) -> list[str]:
+    """The variables, and items of lists, that do not come back from what was written."""
+    from domus.config import InvalidConfig, load_text
+
+    try:
+        config = load_text(text, format="xml", source_name="what was written").config
+    except InvalidConfig as error:
+        return [f"{problem.what} ({problem.where})" for problem in error.problems]
+    back = to_variables(config, "xm").values
+    losses = []
+    for name, value in variables.items():
+        found = back.get(name)
+        if found == value:
+            continue
+        if isinstance(value, list) and isinstance(found, list) and len(value) == len(found):
+            losses += [
+                _loss_of_item(f"{name}[{index}]", str(item), str(other))
+                for index, (item, other) in enumerate(zip(value, found, strict=True))
+                if item != other
+            ]
+        else:
+            losses.append(name)
+    return losses
+
+
+def _loss_of_item(label: str, item: str, found: str) -> str:
+    lost = [part for part in item.split(",") if part not in found.split(",")]
+    return f"{label} {','.join(lost)}"
+
+
+def _memory(vm: ET.Element, config: DomainConfig) -> None:
+    sizes = {
+        "static_min": 0,
+        "static_max": config.maxmem_mib or config.memory_mib,
+        "dynamic_min": config.memory_mib,
+        "dynamic_max": config.memory_mib,
     }
-    ET.SubElement(vm, "memory", bytes_of)
-    _disks(root, vm, config, losses)
+    ET.SubElement(vm, "memory", {key: str(size << 20) for key, size in sizes.items()})
+
+
+def _nics(vm: ET.Element, config: DomainConfig) -> None:
     for index, nic in enumerate(config.nics):
         ET.SubElement(
             vm,
@@ -50,30 +106,13 @@ def write_xml(config: DomainConfig) -> Written:
                 "security_label": "",
             },
         )
-        for field in ("ips", "script", "rate_bytes", "vifname", "model", "backend_domain", "kind", "network"):
-            if getattr(nic, field):
-                losses.append(f"vif {index}: {field}")
-    for vfb in config.framebuffers:
-        _screen(
-            vm,
-            vfb.vnc.enable is not False,
-            {
-                "vnclisten": vfb.vnc.listen,
-                "vncpasswd": vfb.vnc.password,
-                "display": vfb.sdl.display,
-                "vncdisplay": None if vfb.vnc.display is None else str(vfb.vnc.display),
-            },
-        )
-    _platform(vm, config, losses)
-    ET.indent(root, "\t")
-    text = '<?xml version="1.0" ?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-    return Written(text, tuple(f"{loss}: xm's XML has no place for it" for loss in losses))
 
 
 def _attributes(config: DomainConfig) -> dict[str, str]:
     def action(value: Action) -> str:
         return _ACTIONS.get(value, value.value)
 
+    label = {} if config.security_label is None else {"security_label": f"::{config.security_label}"}
     return {
         "PCI_bus": "",
         "actions_after_crash": action(config.on_crash),
@@ -86,6 +125,7 @@ def _attributes(config: DomainConfig) -> dict[str, str]:
         "superpages": "0",
         "vcpus_at_startup": str(config.vcpus),
         "vcpus_max": str(config.maxvcpus or config.vcpus),
+        **label,
     }
 
 
@@ -110,7 +150,7 @@ def _kernel(vm: ET.Element, config: DomainConfig) -> None:
     )
 
 
-def _disks(root: ET.Element, vm: ET.Element, config: DomainConfig, losses: list[str]) -> None:
+def _disks(root: ET.Element, vm: ET.Element, config: DomainConfig) -> None:
     for index, disk in enumerate(config.disks):
         target = disk.target or ""
         prefix = "" if not target else "phy:" if target.startswith("/dev/") else "file:"
@@ -146,82 +186,40 @@ def _disks(root: ET.Element, vm: ET.Element, config: DomainConfig, losses: list[
         name = ET.SubElement(image, "name")
         ET.SubElement(name, "label").text = f"vdi{index}"
         ET.SubElement(name, "description").text = " "
-        if disk.backend_domain or disk.backend or disk.discard is not None:
-            losses.append(f"disk {disk.vdev}: its backend")
 
 
-def _screen(vm: ET.Element, is_vnc: bool, settings: dict[str, str | None]) -> None:
+def _pci(vm: ET.Element, text: str) -> None:
+    """A PCI device from its specification, `DDDD:BB:SS.F[@VSLOT][,option=value]`."""
+    address, *options = text.split(",")
+    place, _, slot = address.partition("@")
+    domain, _, rest = place.partition(":")
+    bus, _, rest = rest.partition(":")
+    device, _, function = rest.partition(".")
+    numbers = {"domain": domain, "bus": bus, "slot": device, "func": function}
+    said = {key: f"0x{number}" for key, number in numbers.items()}
+    if slot:
+        said["vdevfn"] = f"0x{int(slot, 16) << 3:x}"
+    element = ET.SubElement(vm, "pci", {**said, "key": place})
+    for option in options:
+        key, _, value = option.partition("=")
+        ET.SubElement(element, "pci_opt", {"key": key, "value": value})
+
+
+def _screen(vm: ET.Element, settings: dict[str, str]) -> None:
     console = ET.SubElement(vm, "console", {"protocol": "rfb"})
-    for key, value in {"type": "vnc" if is_vnc else "sdl", **settings}.items():
-        if value is not None:
+    kind = "vnc" if settings.get("vnc") == "1" else "sdl"
+    for key, value in {"type": kind, **settings}.items():
+        if key != kind:
             ET.SubElement(console, "other_config", {"key": key, "value": value})
 
 
-def _platform(vm: ET.Element, config: DomainConfig, losses: list[str]) -> None:
-    made = to_variables(config, "xm")
-    said = {
-        "name",
-        "builder",
-        "type",
-        "extra",
-        "kernel",
-        "ramdisk",
-        "bootloader",
-        "bootloader_args",
-        "memory",
-        "maxmem",
-        "vcpus",
-        "maxvcpus",
-        "on_poweroff",
-        "on_reboot",
-        "on_crash",
-        "disk",
-        "vif",
-        "vfb",
-        "pool",
-        "boot",
-        "cpus",
-        "cpu_weight",
-        "cap",
-        "description",
-        "on_xend_start",
-    }
-    keys = {
-        "nomigrate",
-        "tsc_mode",
-        "localtime",
-        "acpi",
-        "apic",
-        "pae",
-        "hpet",
-        "vnc",
-        "vnclisten",
-        "vncpasswd",
-        "vncdisplay",
-        "vncunused",
-        "sdl",
-        "usb",
-        "usbdevice",
-        "serial",
-        "soundhw",
-        "videoram",
-        "rtc_timeoffset",
-        "viridian",
-        "xen_platform_pci",
-        "timer_mode",
-        "hap",
-        "oos",
-        "keymap",
-        "vpt_align",
-    }
-    for name, value in made.values.items():
-        if name in said:
-            continue
-        if name in keys and not isinstance(value, list):
-            ET.SubElement(vm, "platform", {"key": name, "value": str(value)})
-        else:
-            losses.append(name)
-    for key, value in (("weight", made.values.get("cpu_weight")), ("cap", made.values.get("cap"))):
+def _platform(vm: ET.Element, config: DomainConfig, variables: dict[str, Any]) -> None:
+    """Everything else, by the names of the parameters; xend kept keys that it did not know."""
+    for name, value in variables.items():
+        single = value[0] if isinstance(value, list) and len(value) == 1 else value
+        if name not in _SAID and not isinstance(single, list) and _DEFAULTS.get(name) != value:
+            ET.SubElement(vm, "platform", {"key": name, "value": str(single)})
+    for key, value in (("weight", variables.get("cpu_weight")), ("cap", variables.get("cap"))):
         if value is not None:
             ET.SubElement(vm, "vcpu_param", {"key": key, "value": str(value)})
     for number, cpus in enumerate(config.cpus):

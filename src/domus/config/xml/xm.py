@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
+from collections.abc import Callable
+from typing import Final
 
 from domus.config.document import Variable
 from domus.config.parameters import TABLE
+from domus.config.parameters.kinds import whole
 from domus.config.problems import Report
+
+Put = Callable[[str, object], None]
+
+#: the vdevfn of a device that goes wherever there is room
+_AUTOMATIC_SLOT: Final = 0x100
 
 
 def document_of(report: Report, root: ET.Element) -> dict[str, Variable]:
@@ -35,6 +43,8 @@ def document_of(report: Report, root: ET.Element) -> dict[str, Variable]:
         put(name, vm.get(attribute))
     if vm.get("vcpus_max") != vm.get("vcpus_at_startup"):
         put("maxvcpus", vm.get("vcpus_max"))
+    if vm.get("auto_power_on") == "true":
+        put("on_xend_start", "start")
     if vm.get("pool_name") != "Pool-0":
         put("pool", vm.get("pool_name"))
     label = (vm.get("security_label") or "").split(":", 2)[-1]
@@ -55,8 +65,7 @@ def document_of(report: Report, root: ET.Element) -> dict[str, Variable]:
     return found
 
 
-def _boot(vm: ET.Element, put: object) -> None:
-    assert callable(put)  # noqa: S101 - for the type checker
+def _boot(vm: ET.Element, put: Put) -> None:
     pv = vm.find("pv")
     if pv is None:
         put("builder", "hvm")
@@ -94,7 +103,7 @@ def _disks(report: Report, root: ET.Element, vm: ET.Element) -> list[str]:
 
 
 def _vif(vif: ET.Element) -> str:
-    pairs = {"mac": vif.get("mac"), "bridge": vif.get("network")}
+    pairs = {"mac": vif.get("mac"), "bridge": vif.get("network"), "mtu": vif.get("mtu")}
     return ",".join(f"{key}={value}" for key, value in pairs.items() if value)
 
 
@@ -103,7 +112,9 @@ def _pci(device: ET.Element) -> str:
         (device.get(key) or "0").removeprefix("0x") for key in ("domain", "bus", "slot", "func")
     )
     options = "".join(f",{option.get('key')}={option.get('value')}" for option in device.findall("pci_opt"))
-    return f"{domain}:{bus}:{slot}.{function}{options}"
+    placed = whole(device.get("vdevfn"))
+    place = "" if placed is None or placed >= _AUTOMATIC_SLOT else f"@{placed >> 3:02x}"
+    return f"{domain}:{bus}:{slot}.{function}{place}{options}"
 
 
 def _pairs(element: ET.Element, name: str) -> list[tuple[str, str]]:
@@ -117,8 +128,7 @@ def _console(console: ET.Element) -> str:
     return ",".join([f"{kind}=1", *(f"{key}={value}" for key, value in known.items() if key != kind)])
 
 
-def _vcpu_params(vm: ET.Element, put: object) -> None:
-    assert callable(put)  # noqa: S101 - for the type checker
+def _vcpu_params(vm: ET.Element, put: Put) -> None:
     maps: dict[int, str] = {}
     for key, value in _pairs(vm, "vcpu_param"):
         if key in ("weight", "cap"):
