@@ -19,9 +19,10 @@ _ACTIONS: Final = {
 }
 #: variables that elements of their own say; and the uuid, which xm never wrote
 _SAID: Final = frozenset(
-    "name uuid builder type extra kernel ramdisk bootloader bootargs bootloader_args memory maxmem vcpus "
-    "maxvcpus on_poweroff on_reboot on_crash disk vif vfb pci pool boot cpus cpu_weight cap description "
-    "on_xend_start seclabel".split()
+    ["name", "uuid", "description", "builder", "type", "kernel", "ramdisk", "extra", "bootloader"]
+    + ["bootargs", "bootloader_args", "boot", "memory", "maxmem", "vcpus", "maxvcpus", "cpus", "cpu_weight"]
+    + ["cap", "pool", "on_poweroff", "on_reboot", "on_crash", "on_xend_start", "seclabel", "disk", "vif"]
+    + ["vfb", "pci"]
 )
 #: variables that mean the same when they are absent
 _DEFAULTS: Final = {"on_watchdog": Action.DESTROY, "on_soft_reset": Action.SOFT_RESET}
