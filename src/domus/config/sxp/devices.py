@@ -7,11 +7,16 @@ from typing import Final
 
 from domus.config.sxp.parser import Branch
 
+#: an empty one is no password at all, which is another thing than xend's own
+_MAY_BE_EMPTY: Final = {"vncpasswd"}
+
 Specifications = Callable[[Branch], list[str | None]]  #: None: only that it was there
 
 
 def _disk(device: Branch) -> list[str | None]:
     values = _values(device)
+    if values.get("spec"):
+        return [values["spec"]]  # ours, for what the others cannot say
     backend = values.get("backend", "0")
     parts = [values.get("uname", ""), values.get("dev", ""), values.get("mode", "w")]
     if backend not in ("", "0"):
@@ -29,9 +34,22 @@ def _pairs(*keys: str) -> Specifications:
         if values.get("backend") == "0":
             del values["backend"]
         # A value with a comma would be two pairs; xm could not write it either.
-        return [",".join(f"{key}={values[key]}" for key in keys if values.get(key))]
+        return [
+            ",".join(
+                f"{key}={values[key]}"
+                for key in keys
+                if values.get(key) or key in _MAY_BE_EMPTY & values.keys()
+            )
+        ]
 
     return specifications
+
+
+def _vif(device: Branch) -> list[str | None]:
+    (text,) = _of_vif(device)
+    trusted = _values(device).get("trusted")
+    flag = {"1": "trusted", "0": "untrusted"}.get(trusted or "", "")
+    return [",".join(filter(None, (text, flag)))]
 
 
 def _pci(device: Branch) -> list[str | None]:
@@ -66,7 +84,8 @@ def _number(text: str) -> int:
 
 
 def _address(domain: str, bus: str, slot: str, function: str) -> str:
-    return f"{_number(domain):04x}:{_number(bus):02x}:{_number(slot):02x}.{_number(function):x}"
+    last = "*" if function.endswith("*") else f"{_number(function):x}"
+    return f"{_number(domain):04x}:{_number(bus):02x}:{_number(slot):02x}.{last}"
 
 
 def _usb(device: Branch) -> list[str | None]:
@@ -102,12 +121,17 @@ def _only_there(device: Branch) -> list[str | None]:
     return [None]
 
 
+_of_vif: Final = _pairs(
+    *("type", "mac", "bridge", "ip", "script", "backend", "vifname", "rate", "model"),
+    *("devid", "mtu", "vlan", "gatewaydev", "network"),  # ours
+)
+
 #: type of a device -> (parameter, its specifications)
 DEVICES: Final[dict[str, tuple[str, Specifications]]] = {
     "vbd": ("disk", _disk),
     "tap": ("disk", _disk),
     "tap2": ("disk", _disk),
-    "vif": ("vif", _pairs("type", "mac", "bridge", "ip", "script", "backend", "vifname", "rate", "model")),
+    "vif": ("vif", _vif),
     "vfb": (
         "vfb",
         _pairs(

@@ -129,6 +129,8 @@ def _plain(collector: Collector, child: Branch, name: str) -> None:
     if isinstance(item, Branch):
         if item and name not in ("pci", "features"):  # devices say it better
             collector.put(name, _lists(item), item.place)
+    elif name == "bootloader_args" and not item.text:
+        collector.put(name, [], item.place)  # none at all, not even xend's -q
     elif item.text not in ("", "None") or name in ("vncpasswd", "spicepasswd"):
         collector.put(name, item.text, item.place)
 

@@ -42,16 +42,8 @@ def _json(config: DomainConfig) -> Written:
 
     from domus.config.compile import to_libxl
 
-    losses = [name for name in ("description", "autostart", "show_vnc") if getattr(config, name)]
-    if config.on_xend_stop != "ignore":
-        losses.append("on_xend_stop")
-    if any(device.path is not None for device in config.usb_devices):
-        losses.append("a USB device by its port")
-    text = (
-        json.dumps(to_libxl(config, hotplug_script="", on_this_host=False), indent=4, ensure_ascii=False)
-        + "\n"
-    )
-    return Written(text, tuple(f"{name} has no place in libxl's JSON" for name in losses))
+    document = to_libxl(config, hotplug_script="", on_this_host=False)
+    return Written(json.dumps(document, indent=4, ensure_ascii=False) + "\n")
 
 
 def _xml(config: DomainConfig) -> Written:
@@ -67,6 +59,13 @@ _WRITERS: Final[dict[str, Callable[[DomainConfig], Written]]] = {
     "json": _json,
     "xml": _xml,
 }
+_NAMES: Final = {
+    "xm": "an xm file",
+    "xl": "xl.cfg",
+    "sxp": "SXP",
+    "json": "libxl's JSON",
+    "xml": "xm's XML",
+}
 
 
 def convert(config: DomainConfig, language: str) -> Written:
@@ -77,4 +76,8 @@ def convert(config: DomainConfig, language: str) -> Written:
     """
     if language not in _WRITERS:
         raise BadInput(f"there is no language {language[:20]!r}", hint=f"one of {', '.join(_WRITERS)}")
-    return _WRITERS[language](config)
+    from domus.config.writing.losses import losses
+
+    written = _WRITERS[language](config)
+    lost = losses(config, written.text, language, _NAMES[language])
+    return Written(written.text, (*written.losses, *lost))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Final
 
+import msgspec
+
 from domus.model.config import Disk, DiskFormat, Framebuffer, Nic, NicKind, PciDevice, SoundParams, Vkb, Vsnd
 
 if TYPE_CHECKING:
@@ -109,10 +111,13 @@ def put_devices(made: Variables) -> None:
 
 def disk_text(disk: Disk, made: Variables) -> str:
     """A disk: in xm's form if that can say it and xm is written, else in xl's."""
-    if made.dialect == "xm" and (text := _xm_disk(disk)) is not None:
+    if made.dialect == "xm" and (text := xm_disk(disk)) is not None:
         return text
-    if disk.shared:
-        made.lose(f"disk {disk.vdev}: xl has no mode w!")
+    return xl_disk(disk)
+
+
+def xl_disk(disk: Disk) -> str:
+    """A disk in xl's form."""
     words = [f"vdev={disk.vdev}", f"format={disk.format.value}"]
     words.append("cdrom" if disk.cdrom else f"access={'rw' if disk.writable else 'ro'}")
     for key, value in (
@@ -135,7 +140,7 @@ def disk_text(disk: Disk, made: Variables) -> str:
     return ",".join(words)
 
 
-def _xm_disk(disk: Disk) -> str | None:
+def xm_disk(disk: Disk) -> str | None:
     """UNAME,VDEV,MODE[,BACKEND]; None: xm's form cannot say it."""
     plain = Disk(
         vdev=disk.vdev,
@@ -152,6 +157,8 @@ def _xm_disk(disk: Disk) -> str | None:
         return None
     if disk.script is not None:
         kind = disk.script.removeprefix("block-")
+        if disk.format is not DiskFormat.RAW:
+            return None
         if kind == disk.script or kind in ("phy", "file", "tap", "tap2") or not kind.isalnum():
             return None
         uname = f"{kind}:{target}"
@@ -167,6 +174,15 @@ def _xm_disk(disk: Disk) -> str | None:
     mode = "w!" if disk.shared else "w" if disk.writable else "r"
     parts = [uname, disk.vdev + (":cdrom" if disk.cdrom else ""), mode]
     return ",".join(parts + ([disk.backend_domain] if disk.backend_domain else []))
+
+
+def uname(disk: Disk) -> str:
+    """What is behind a disk, as xend named it, or as well as that can be said."""
+    plain = xm_disk(msgspec.structs.replace(disk, backend=None, discard=None, trusted=None))
+    if plain is not None:
+        return plain.partition(",")[0]
+    target = disk.target or ""
+    return f"{'phy:' if target.startswith('/dev/') else 'file:' if target else ''}{target}"
 
 
 def nic_text(nic: Nic, made: Variables) -> str:
@@ -204,7 +220,6 @@ def _rate(nic: Nic, made: Variables) -> str | None:
     interval = 50_000 if nic.rate_interval_us is None else nic.rate_interval_us
     per_second = -(-nic.rate_bytes * 1_000_000 // interval)
     if per_second * interval // 1_000_000 != nic.rate_bytes or per_second >= 1 << 32:
-        made.lose("vif rate: rounded, since rates are written per second")
         per_second = min(per_second, (1 << 32) - 1)
     unit = f"{interval // 1000}ms" if interval % 1000 == 0 else f"{interval}us"
     return f"{per_second}B/s" if interval == 50_000 else f"{per_second}B/s@{unit}"
@@ -322,5 +337,3 @@ def _cpuid(made: Variables) -> None:
         registers = joined((name, getattr(leaf, name)) for name in ("eax", "ebx", "ecx", "edx"))
         texts.append(f"{number}:{registers}")
     made.put("cpuid", texts)
-    if config.msr:
-        made.lose("cpuid: policies of model-specific registers")

@@ -55,7 +55,7 @@ def _identity(made: Variables) -> None:
         made.put("type", config.guest_type.value)
     made.put("cmdline" if made.dialect == "xl" else "extra", config.cmdline or None)
     if config.bootloader is not None and made.dialect == "xm" and not config.bootloader_args:
-        made.put("bootargs", "")  # else it would read back as -q
+        made.values["bootloader_args"] = []  # else it would read back as -q
 
 
 def _table(made: Variables) -> None:
@@ -74,13 +74,8 @@ def _table(made: Variables) -> None:
             continue
         if name == "on_xend_stop" and value == "ignore":
             continue
-        if made.dialect == "xl" and not parameter.xl:
-            if name not in ("vncconsole", "on_xend_stop", "description"):
-                made.lose(f"{name}: xl has no such parameter")
-            continue
-        made.put(name, parameter.kind.write(value))
-    if made.dialect == "xl" and made.config.description:
-        made.lose("description: xl has no such parameter")
+        if made.dialect == "xm" or parameter.xl:
+            made.put(name, parameter.kind.write(value))
 
 
 def _may_be_empty(name: str) -> bool:
@@ -90,13 +85,11 @@ def _may_be_empty(name: str) -> bool:
 def _cpus(made: Variables) -> None:
     config = made.config
     most = config.maxvcpus or config.vcpus
-    if config.avail_vcpus and config.avail_vcpus != tuple(range(config.vcpus)):
-        if made.dialect == "xm":
-            made.values.pop("maxvcpus", None)
-            made.put("vcpus", most)
-            made.put("vcpu_avail", sum(1 << number for number in config.avail_vcpus))
-        else:
-            made.lose("avail_vcpus: xl brings the first VCPUs online, not chosen ones")
+    is_first = config.avail_vcpus in ((), tuple(range(config.vcpus)))
+    if not is_first and made.dialect == "xm":  # xl brings the first VCPUs online, not chosen ones
+        made.values.pop("maxvcpus", None)
+        made.put("vcpus", most)
+        made.put("vcpu_avail", sum(1 << number for number in config.avail_vcpus))
     made.put("cpus", _affinity(config.cpus, config.cpus_expressions))
     made.put("cpus_soft", _affinity(config.cpus_soft, config.cpus_soft_expressions))
     made.put(
@@ -111,11 +104,6 @@ def _cpus(made: Variables) -> None:
             for node in config.vnuma
         ],
     )
-    implied = bool(config.vnuma or config.cpus_soft or config.cpus_soft_expressions) or isinstance(
-        made.values.get("cpus"), list
-    )
-    if config.numa_placement is not None and config.numa_placement is implied:
-        made.lose("numa_placement: it follows from cpus, cpus_soft and vnuma")
 
 
 def _affinity(sets: tuple[tuple[int, ...] | None, ...], expressions: tuple[str, ...]) -> Value:
@@ -156,8 +144,6 @@ def _hvm(made: Variables) -> None:
         names = dict(enumerate(VIRIDIAN))
         groups += [names[bit] for bit in hvm.viridian_enable if bit in names]
         groups += [f"!{names[bit]}" for bit in hvm.viridian_disable if bit in names]
-        if set(hvm.viridian_enable + hvm.viridian_disable) - set(names):
-            made.lose("viridian: groups without a name")
         plain = not hvm.viridian_enable and not hvm.viridian_disable
         made.put("viridian", int(bool(hvm.viridian)) if plain else groups)
     made.put("smbios", [f"{key}={value}" for key, value in hvm.smbios])
@@ -170,7 +156,6 @@ def _hvm(made: Variables) -> None:
         made.put("mca_caps", ["lmce"])
     if hvm.ms_vm_genid:
         made.put("ms_vm_genid", "generate")
-        made.lose("ms_vm_genid: a new one is generated")
     if made.dialect == "xm":
         _as_libxl_would(made)
 
@@ -180,21 +165,11 @@ def _as_libxl_would(made: Variables) -> None:
     for name, value in (("boot", "cda"), ("hpet", 1), ("vnc", 1)):
         if name not in made.values:
             made.put(name, value)
-            made.lose(f"{name}: left to libxl, written as {value!r}, which is what libxl does")
     if made.values.get("sdl") and "opengl" not in made.values:
         made.put("opengl", 0)
 
 
 def _xend(made: Variables) -> None:
     config = made.config
-    if made.dialect == "xm":
-        if config.autostart:
-            made.put("on_xend_start", "start")
-        return
-    for name, given in (
-        ("on_xend_start", config.autostart),
-        ("on_xend_stop", config.on_xend_stop != "ignore"),
-        ("vncconsole", config.show_vnc),
-    ):
-        if given:
-            made.lose(f"{name}: xl has no such parameter")
+    if made.dialect == "xm" and config.autostart:
+        made.put("on_xend_start", "start")

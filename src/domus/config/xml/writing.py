@@ -1,16 +1,15 @@
-"""A DomainConfig as xm's XML, the poorest of its languages: what it cannot say is listed.
-
-What is lost is found by reading it back, not kept in a list beside the writer.
-"""
+"""A DomainConfig as xm's XML, the poorest of its languages."""
 
 from __future__ import annotations
 
+import shlex
 import xml.etree.ElementTree as ET
 from typing import Any, Final
 
 from domus.config.writing import Written
+from domus.config.writing.devices import uname
 from domus.config.writing.variables import cpu_text, to_variables
-from domus.model.config import Action, DiskFormat, DomainConfig, GuestType
+from domus.model.config import Action, DomainConfig, GuestType
 
 _ACTIONS: Final = {
     Action.RENAME_RESTART: "rename_restart",
@@ -18,12 +17,11 @@ _ACTIONS: Final = {
     Action.COREDUMP_RESTART: "coredump_and_restart",
 }
 #: variables that elements of their own say; and the uuid, which xm never wrote
-_SAID: Final = frozenset(
-    ["name", "uuid", "description", "builder", "type", "kernel", "ramdisk", "extra", "bootloader"]
-    + ["bootargs", "bootloader_args", "boot", "memory", "maxmem", "vcpus", "maxvcpus", "cpus", "cpu_weight"]
-    + ["cap", "pool", "on_poweroff", "on_reboot", "on_crash", "on_xend_start", "seclabel", "disk", "vif"]
-    + ["vfb", "pci"]
-)
+_SAID: Final = frozenset([
+    "name", "uuid", "description", "builder", "type", "kernel", "ramdisk", "extra", "bootloader", "bootargs",
+    "bootloader_args", "boot", "memory", "maxmem", "vcpus", "maxvcpus", "cpus", "cpu_weight", "cap", "pool",
+    "on_poweroff", "on_reboot", "on_crash", "on_xend_start", "seclabel", "disk", "vif", "vfb", "pci",
+])  # fmt: skip
 #: variables that mean the same when they are absent
 _DEFAULTS: Final = {"on_watchdog": Action.DESTROY, "on_soft_reset": Action.SOFT_RESET}
 
@@ -49,37 +47,7 @@ def write_xml(config: DomainConfig) -> Written:
     _platform(vm, config, variables)
     ET.indent(root, "\t")
     text = '<?xml version="1.0" ?>\n' + ET.tostring(root, encoding="unicode") + "\n"
-    return Written(text, tuple(f"{loss}: xm's XML has no place for it" for loss in _losses(variables, text)))
-
-
-def _losses(variables: dict[str, Any], text: str) -> list[str]:
-    """The variables, and items of lists, that do not come back from what was written."""
-    from domus.config import InvalidConfig, load_text
-
-    try:
-        config = load_text(text, format="xml", source_name="what was written").config
-    except InvalidConfig as error:
-        return [f"{problem.what} ({problem.where})" for problem in error.problems]
-    back = to_variables(config, "xm").values
-    losses = []
-    for name, value in variables.items():
-        found = back.get(name)
-        if found == value:
-            continue
-        if isinstance(value, list) and isinstance(found, list) and len(value) == len(found):
-            losses += [
-                _loss_of_item(f"{name}[{index}]", str(item), str(other))
-                for index, (item, other) in enumerate(zip(value, found, strict=True))
-                if item != other
-            ]
-        else:
-            losses.append(name)
-    return losses
-
-
-def _loss_of_item(label: str, item: str, found: str) -> str:
-    lost = [part for part in item.split(",") if part not in found.split(",")]
-    return f"{label} {','.join(lost)}"
+    return Written(text)
 
 
 def _memory(vm: ET.Element, config: DomainConfig) -> None:
@@ -144,7 +112,7 @@ def _kernel(vm: ET.Element, config: DomainConfig) -> None:
             if config.cmdline.startswith("root=")
             else f"root= {config.cmdline}".rstrip(),
             "bootloader": config.bootloader or "",
-            "bootloader_args": " ".join(config.bootloader_args),
+            "bootloader_args": shlex.join(config.bootloader_args),
             "kernel": config.kernel or "",
             "ramdisk": config.ramdisk or "",
         },
@@ -153,12 +121,6 @@ def _kernel(vm: ET.Element, config: DomainConfig) -> None:
 
 def _disks(root: ET.Element, vm: ET.Element, config: DomainConfig) -> None:
     for index, disk in enumerate(config.disks):
-        target = disk.target or ""
-        prefix = "" if not target else "phy:" if target.startswith("/dev/") else "file:"
-        if target and disk.format is not DiskFormat.RAW:
-            prefix = f"tap:{disk.format.value}:"
-        if disk.script is not None:
-            prefix = f"{disk.script.removeprefix('block-')}:"
         ET.SubElement(
             vm,
             "vbd",
@@ -180,7 +142,7 @@ def _disks(root: ET.Element, vm: ET.Element, config: DomainConfig) -> None:
                 "read_only": str(not disk.writable),
                 "sharable": str(disk.shared),
                 "size": "-1",
-                "src": prefix + target,
+                "src": uname(disk),
                 "type": "system",
             },
         )

@@ -53,13 +53,16 @@ def document_of(report: Report, root: ET.Element) -> dict[str, Variable]:
     memory = vm.find("memory")
     if memory is not None:
         put("memory", _mebibytes(report, memory, "dynamic_max"))
-        put("maxmem", _mebibytes(report, memory, "static_max"))
+        if memory.get("static_max") != memory.get("dynamic_max"):
+            put("maxmem", _mebibytes(report, memory, "static_max"))
     put("disk", _disks(report, root, vm))
     put("vif", [_vif(vif) for vif in vm.findall("vif")])
     put("pci", [_pci(device) for device in vm.findall("pci")])
     put("vfb", [_console(console) for console in vm.findall("console") if console.get("protocol") == "rfb"])
     for key, value in _pairs(vm, "platform"):
-        if key in TABLE:
+        if key in TABLE and not value and TABLE[key].kind.read("") is not None:
+            found.setdefault(key, Variable(""))  # such as a password that is none at all
+        elif key in TABLE:
             put(key, value)
     _vcpu_params(vm, put)
     return found
@@ -122,7 +125,7 @@ def _pairs(element: ET.Element, name: str) -> list[tuple[str, str]]:
 
 
 def _console(console: ET.Element) -> str:
-    said = {key: value for key, value in _pairs(console, "other_config") if key and value}
+    said = {key: value for key, value in _pairs(console, "other_config") if value or key == "vncpasswd"}
     kind = said.pop("type", "vnc")
     known = {key: value for key, value in said.items() if key in TABLE}
     return ",".join([f"{kind}=1", *(f"{key}={value}" for key, value in known.items() if key != kind)])
