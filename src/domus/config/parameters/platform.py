@@ -122,7 +122,7 @@ PLATFORM: Final = (
     Parameter("device_model_args_pv", Texts(), "More arguments of QEMU, for PV.", "device_model.args_pv",
               "b_info/extra_pv", xl="4.2"),
     Parameter("device_model_stubdomain_override", FLAG, "Run QEMU in a domain of its own.",
-              "device_model.stubdomain", "b_info/device_model_stubdomain", xl="4.2"),
+              "device_model.stubdomain", "b_info/device_model_stubdomain", "hvm", xl="4.2"),
     Parameter("device_model_stubdomain_seclabel", Text("LABEL"), "XSM label of QEMU's domain.",
               "device_model.stubdomain_label", "b_info/device_model_ssid_label", xl="4.2"),
     Parameter("stubdomain_kernel", Text("FILE"), "Kernel of QEMU's domain.", "device_model.stubdomain_kernel",

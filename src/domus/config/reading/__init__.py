@@ -128,7 +128,9 @@ def _take_fields(reading: Reading) -> None:
     for name, value in reading.values.items():
         parameter = TABLE[name]
         if parameter.guests and reading.guest_type.value not in parameter.guests.split():
-            if name not in _CARRIED and not (reading.is_xm and value in (0, False, "", ())):
+            if name == "timer_mode" and not reading.is_xm:
+                reading.error(name, "PV guests have no emulated timers", "remove this line")
+            elif name not in _CARRIED and not (reading.is_xm and value in (0, False, "", ())):
                 reading.warn(name, f"is for {parameter.guests.upper().replace(' ', ' and ')} guests; ignored")
         elif parameter.field:
             reading.fields[parameter.field] = value
@@ -140,7 +142,7 @@ def _take_equivalents(reading: Reading) -> None:
         reading.default("scheduling.cap", reading.value("cpu_cap"))
     if reading.value("blkif") or reading.value("netif"):
         reading.default("driver_domain", True)
-    if "stubdom-dm" in (reading.value("device_model") or ""):
+    if reading.is_hvm and "stubdom-dm" in (reading.value("device_model") or ""):
         reading.default("device_model.stubdomain", True)
     if reading.guest_type is not GuestType.HVM and reading.value("apic") is not None:
         reading.fields.pop("apic", None)

@@ -20,12 +20,13 @@ _KEYS: Final = (*_VNC, *_SDL, "keymap", "type", "videoram", "serial", "monitor")
 def screens(reading: Reading) -> None:
     """Read `vfb`, and the screen's parameters outside of it."""
     entries = [entry for spec in reading.specs("vfb") if (entry := _entry(reading, spec)) is not None]
-    if reading.is_hvm:
+    if reading.is_hvm and reading.is_xm:
         for name, value in (entries[0] if entries else {}).items():
             reading.default(TABLE[name].field, value)  # an xm file's vfb of an HVM guest means its screen
+        entries = []
+    if reading.is_hvm:
         _hvm(reading)
-        return
-    if not entries and reading.value("vnc"):
+    elif not entries and reading.value("vnc"):
         entries = [
             {
                 name: reading.value(name)

@@ -35,13 +35,8 @@ _VKB_FLAGS: Final = (
     "feature-raw-pointer",
     "feature-multi-touch",
 )
-_VKB_NUMBERS: Final = (
-    "width",
-    "height",
-    "multi-touch-width",
-    "multi-touch-height",
-    "multi-touch-num-contacts",
-)
+_MULTI_TOUCH: Final = ("multi-touch-width", "multi-touch-height", "multi-touch-num-contacts")
+_VKB_NUMBERS: Final = ("width", "height", *_MULTI_TOUCH)
 
 
 def others(reading: Reading) -> None:
@@ -217,6 +212,8 @@ def _vkb(spec: Spec) -> Vkb | None:
             values[name] = flag_of(spec, key, text)
         else:
             values[name] = number_of(spec, key, text) if key in _VKB_NUMBERS else text or None
+    if any(values.get(name.replace("-", "_")) is not None for name in _MULTI_TOUCH):
+        values["feature_multi_touch"] = True  # as in xl: its size says that it is there
     return Vkb(backend_type=kind, **values)
 
 
