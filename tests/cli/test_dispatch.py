@@ -11,7 +11,19 @@ from domus.cli.help import usage
 from domus.cli.main import main
 from domus.cli.options import parse
 
-OURS = ("check", "convert", "schema", "host", "lab")
+OURS = (
+    "check",
+    "convert",
+    "schema",
+    "host",
+    "lab",
+    "config",
+    "edit",
+    "adopt",
+    "export",
+    "import",
+    "autostart",
+)
 OLD_NAMES = [command.name for command in everything() if command.name not in OURS]
 
 

@@ -60,10 +60,10 @@ def build(client: Client, request: CreateRequest) -> Operation:
     except KeyboardInterrupt:
         if operation is None:  # it came before the request
             raise
-        return _undo(client, operation, request.config.name)
+        return undo_creation(client, operation, request.config.name)
 
 
-def _undo(client: Client, operation: Operation, name: str) -> Operation:
+def undo_creation(client: Client, operation: Operation, name: str) -> Operation:
     """Cancel, and wait until nothing is left; a second Ctrl-C no longer waits."""
     try:
         operation = client.cancel(operation.id)

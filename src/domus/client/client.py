@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final, Self
 
 from domus.client.calls import Calls, decode, domain_path
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from domus.client.console import ConsoleStream
+    from domus.client.managed import Managed
     from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
     from domus.model.config import DomainConfig
     from domus.model.domain import DomainInfo
@@ -105,6 +107,13 @@ class Client:
     def log(self) -> str:
         """xend's own log."""
         return self.calls.ask("GET", "/v1/host/log").decode(errors="replace")
+
+    @cached_property
+    def managed(self) -> Managed:
+        """Managed domains."""
+        from domus.client.managed import Managed
+
+        return Managed(self.calls)
 
     # Domains. `ref` is a name, an id or a uuid, looked up in this order.
 

@@ -28,6 +28,14 @@ MIGRATIONS: Final = (
     CREATE TABLE event (revision INTEGER PRIMARY KEY, event BLOB NOT NULL);
     CREATE TABLE kept (uuid TEXT PRIMARY KEY, kept BLOB NOT NULL) WITHOUT ROWID;
     """,
+    # Managed domains: what is kept of them now, and every configuration that they have had.
+    """
+    CREATE TABLE managed (uuid TEXT PRIMARY KEY, name TEXT NOT NULL UNIQUE, revision INTEGER NOT NULL,
+                          start BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE managed_revision (uuid TEXT NOT NULL, number INTEGER NOT NULL, revision BLOB NOT NULL,
+                                   PRIMARY KEY (uuid, number)) WITHOUT ROWID;
+    CREATE TABLE managed_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 

@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from domus.domains import prepare, restarts
 from domus.domains.build import Builder, Handle
+from domus.domains.definitions import Definitions
 from domus.domains.events import EventBus, EventKind
 from domus.domains.journal import DestroyDomain, UndoRecord
 from domus.domains.kept import Kept, KeptDomains
@@ -33,6 +34,7 @@ class Endings:
         self,
         builder: Builder,
         kept: KeptDomains,
+        definitions: Definitions,
         locks: DomainLocks,
         operations: Operations[UndoRecord],
         events: EventBus,
@@ -40,6 +42,7 @@ class Endings:
     ) -> None:
         self._builder = builder
         self._kept = kept
+        self._definitions = definitions
         self._locks = locks
         self._operations = operations
         self._events = events
@@ -119,6 +122,7 @@ class Endings:
             await self._kept.forget(kept.uuid)
             stamp = time.strftime("%Y%m%dT%H%MZ", time.gmtime())
             await self._builder.rename(info.domid, f"{info.name}-{stamp}")
+            await self._definitions.move(kept.uuid, again.uuid, who="xend", what="rename-restart")
         await self._kept.put(again)
         self._events.publish(
             EventKind.DOMAIN_RESTARTING, domain=info.name, uuid=again.uuid, delay=f"{decision.delay:g}"
@@ -142,7 +146,7 @@ class Endings:
 
         async def body(operation: Handle) -> None:
             try:
-                await self._builder.build_again(operation, kept)
+                await self._builder.build_again(operation, self._as_managed(kept))
             except BaseException:
                 if not self._closing:  # else the next xend tries again
                     await self._kept.forget(kept.uuid)
@@ -156,6 +160,11 @@ class Endings:
             body=body,
             on_end=lambda: self._released(*keys),
         )
+
+    def _as_managed(self, kept: Kept) -> Kept:
+        """A managed domain is built anew as its configuration says by now."""
+        managed = self._definitions.get(kept.uuid)
+        return kept if managed is None else replace(kept, config=managed.config)
 
     async def _forget(self, uuid: str) -> None:
         if (timer := self._timers.get(uuid)) is not None:

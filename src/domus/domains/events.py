@@ -39,6 +39,9 @@ class EventKind(StrEnum):
     DOMAIN_CRASHED = "domain.crashed"
     DOMAIN_RESTARTING = "domain.restarting"  #: it is built anew after `delay` seconds
     DOMAIN_DESTROYED = "domain.destroyed"  #: it is gone from Xen, whoever took it away
+    DOMAIN_DEFINED = "domain.defined"  #: xend keeps its configuration from now on; details "who", "revision"
+    DOMAIN_CONFIGURED = "domain.configured"  #: what is kept of it has changed; as before
+    DOMAIN_DELETED = "domain.deleted"  #: nothing is kept of it any more; as before
     OPERATION_STARTED = "operation.started"  #: details "id", "kind", "who"
     OPERATION_ENDED = "operation.ended"  #: details "id", "kind", "who", "state", and "problem" if it failed
 

@@ -36,7 +36,14 @@ class ForgetConfig(msgspec.Struct, frozen=True, tag="forget-config"):
     uuid: str
 
 
-UndoRecord = DestroyDomain | ForgetConfig
+class RenameDomain(msgspec.Struct, frozen=True, tag="rename-domain"):
+    """Give the domain of this uuid its old name back, wherever it has another one."""
+
+    uuid: str
+    name: str
+
+
+UndoRecord = DestroyDomain | ForgetConfig | RenameDomain
 
 R = TypeVar("R", bound=msgspec.Struct)
 

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import builtins
+from collections.abc import Iterable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from domus.devices.hotplug import Hotplug
+from domus.domains import differences
 from domus.domains.build import Builder
 from domus.domains.database import Database
+from domus.domains.definitions import Definitions
 from domus.domains.events import EventBus, EventKind
 from domus.domains.journal import UndoRecord
 from domus.domains.kept import KeptDomains
@@ -14,8 +20,9 @@ from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
 from domus.domains.operations import Operations
 from domus.domains.worker import Workers
-from domus.model.domain import DomainInfo
-from domus.model.errors import DomainNotFound, DomusError, Forbidden, WrongState
+from domus.model.domain import DomainInfo, RunState
+from domus.model.errors import AlreadyExists, DomainNotFound, DomusError, Forbidden, WrongState
+from domus.model.managed import ManagedDomain
 from domus.model.names import DOM0, check_uuid
 from domus.xen.libxl import Libxl
 from domus.xen.xenstore import XenStore
@@ -30,6 +37,7 @@ class Parts:
     workers: Workers
     database: Database
     kept: KeptDomains
+    definitions: Definitions
     locks: DomainLocks
     events: EventBus
     operations: Operations[UndoRecord]
@@ -37,13 +45,49 @@ class Parts:
     listing: Listing
     builder: Builder
 
+    async def list(self) -> builtins.list[DomainInfo]:
+        """All domains that Xen has, and the managed ones that do not run; sorted by name as bytes are."""
+        running = await self.listing.list()
+        if not len(self.definitions):
+            return running
+        infos = [self._marked(info) for info in running]
+        there = {info.uuid for info in infos}
+        infos += [halted(each) for each in self.definitions if each.uuid not in there]
+        return sorted(infos, key=lambda info: info.name.encode())
+
+    def _marked(self, info: DomainInfo) -> DomainInfo:
+        managed = self.definitions.get(info.uuid)
+        if managed is None:
+            return info
+        kept = self.kept.running(info.uuid, info.domid)
+        differs = kept is not None and differences.differ(managed.config, kept.config, info)
+        return replace(info, managed=True, differs=differs)
+
+    def check_free(self, name: str, uuid: str, domains: Iterable[DomainInfo]) -> None:
+        """Refuse a name that another domain has, running, managed, or about to be restarted.
+
+        Args:
+            uuid: of the domain that wants the name; it may have it already.
+            domains: as `list` has just returned them.
+
+        Raises:
+            AlreadyExists: in xend's words.
+        """
+        for info in domains:
+            if info.name == name and info.uuid != uuid:
+                where = "" if info.domid is None else f" as domain {info.domid}"
+                raise AlreadyExists(f"VM name '{name}' already exists{where}")
+        for kept in self.kept.waiting():
+            if kept.config.name == name and kept.uuid != uuid:
+                raise AlreadyExists(f"VM name '{name}' already exists", hint="it waits to be restarted")
+
     async def get(self, reference: str) -> DomainInfo:
         """The domain of this name, else of this id, else of this uuid: xend's order.
 
         Raises:
             DomainNotFound: there is none.
         """
-        found = find(reference, await self.listing.list())
+        found = find(reference, await self.list())
         if found is None:
             raise DomainNotFound(f"Domain '{reference[:128]}' does not exist.")
         return found
@@ -73,8 +117,26 @@ def guest(info: DomainInfo, verb: str) -> DomainInfo:
     return info
 
 
+def halted(managed: ManagedDomain) -> DomainInfo:
+    """What there is to say of a managed domain that does not run."""
+    config = managed.config
+    return DomainInfo(
+        name=config.name,
+        uuid=managed.uuid,
+        guest_type=config.guest_type,
+        state=RunState.HALTED,
+        target_kib=config.memory_mib << 10,
+        max_kib=(config.maxmem_mib or config.memory_mib) << 10,
+        max_vcpus=config.maxvcpus or config.vcpus,
+        cpupool=config.cpupool or "Pool-0",
+        security_label=config.security_label or "",
+        managed=True,
+    )
+
+
 def find(reference: str, infos: list[DomainInfo]) -> DomainInfo | None:
-    """The domain of this name, else of this id, else of this uuid."""
+    """The domain of this name, else of this id, else of this uuid; a running one before one that is not."""
+    infos = sorted(infos, key=lambda info: info.domid is None)
     by_name = next((info for info in infos if info.name == reference), None)
     if by_name is not None:
         return by_name

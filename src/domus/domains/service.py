@@ -16,13 +16,15 @@ from domus.devices.hotplug import Hotplug
 from domus.domains import prepare
 from domus.domains.build import Builder, Handle
 from domus.domains.database import Database
+from domus.domains.definitions import Definitions
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
-from domus.domains.journal import DestroyDomain, ForgetConfig, UndoRecord
+from domus.domains.journal import DestroyDomain, ForgetConfig, RenameDomain, UndoRecord
 from domus.domains.kept import KeptDomains
 from domus.domains.lifecycle import Lifecycle
 from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
+from domus.domains.managed import Managed
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.worker import Workers
@@ -58,6 +60,7 @@ class Domains:
         blobs: BlobStore,
         database: Database,
         kept: KeptDomains,
+        definitions: Definitions,
         events: EventBus,
     ) -> None:
         self.events = events
@@ -73,7 +76,9 @@ class Domains:
         self._hotplug = Hotplug(store)
         self._listing = Listing(store, libxl, self._workers)
         self._builder = Builder(libxl, self._workers, self._hotplug, blobs, kept, self._listing)
-        self._endings = Endings(self._builder, kept, self._locks, self.operations, events, self._released)
+        self._endings = Endings(
+            self._builder, kept, definitions, self._locks, self.operations, events, self._released
+        )
         self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
         self._parts = Parts(
             store=store,
@@ -81,6 +86,7 @@ class Domains:
             workers=self._workers,
             database=database,
             kept=kept,
+            definitions=definitions,
             locks=self._locks,
             events=events,
             operations=self.operations,
@@ -88,6 +94,7 @@ class Domains:
             listing=self._listing,
             builder=self._builder,
         )
+        self.managed = Managed(self._parts, blobs, self._released)
 
     @classmethod
     async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:
@@ -104,12 +111,13 @@ class Domains:
         database = await Database.open(state_dir / DATABASE)
         try:
             kept = await KeptDomains.open(database)
+            definitions = await Definitions.open(database)
             events = await EventBus.open(database)
         except BaseException:
             await database.close()
             raise
-        blobs.pinned = kept.blobs
-        domains = cls(store, libxl, blobs, database, kept, events)
+        blobs.pinned = lambda: kept.blobs() | definitions.blobs()
+        domains = cls(store, libxl, blobs, database, kept, definitions, events)
         try:
             await domains._start()
         except BaseException:
@@ -123,6 +131,7 @@ class Domains:
         await self._forget_gone()
         await self._lifecycle.start()
         self._endings.start()
+        await self.managed.start_mirror()
 
     async def _forget_gone(self) -> None:
         """Forget what was kept of domains that went while no xend was there."""
@@ -133,6 +142,7 @@ class Domains:
 
     async def close(self) -> None:
         """Stop what can be stopped, and undo it. Domains run on."""
+        await self.managed.close()
         await self._lifecycle.close()
         await self._endings.close()
         await self.operations.close()
@@ -144,8 +154,8 @@ class Domains:
     # Looking
 
     async def list(self) -> builtins.list[DomainInfo]:
-        """All domains that Xen has, sorted by name."""
-        return await self._listing.list()
+        """All domains that Xen has, and the managed ones that do not run; sorted by name."""
+        return await self._parts.list()
 
     async def get(self, reference: str) -> DomainInfo:
         """The domain of this name, else of this id, else of this uuid: xend's order.
@@ -164,6 +174,9 @@ class Domains:
         """
         info = await self.get(reference)
         kept = self._kept.get(info.uuid)
+        managed = self._parts.definitions.get(info.uuid)
+        if managed is not None and (info.domid is None or kept is None):
+            return managed.config
         if kept is None or kept.domid not in (None, info.domid):  # None: it is just being built
             raise NotFound(f"xend did not make domain '{info.name}' and does not have its configuration")
         return kept.config
@@ -176,7 +189,9 @@ class Domains:
             WrongState: domain 0, which has none; or it has none yet.
         """
         info = await self.get(reference)
-        if info.domid is None or info.domid == DOM0:
+        if info.domid is None:
+            raise WrongState(f"Domain '{info.name}' is not started")
+        if info.domid == DOM0:
             raise WrongState(f"Domain '{info.name}' has no console here")
         try:
             return info, await self._workers.call(self._libxl.console_tty, info.domid)
@@ -190,7 +205,7 @@ class Domains:
 
         Raises:
             BadInput: its name or uuid is none.
-            AlreadyExists: a domain of that name waits to be restarted.
+            AlreadyExists: a domain of that name is managed, or waits to be restarted.
             Busy: something is going on with a domain of that name or uuid.
         """
         config = prepare.chosen(config)
@@ -200,6 +215,10 @@ class Domains:
                 raise AlreadyExists(
                     f"VM name '{kept.config.name}' already exists", hint="it waits to be restarted"
                 )
+        if (managed := self._parts.definitions.holder(config.name, keys[1])) is not None:
+            raise AlreadyExists(
+                f"VM name '{managed.name}' already exists", hint=f"xm start {managed.name} starts it"
+            )
         self._locks.take(*keys, domain=config.name, doing="it is being created")
 
         async def body(operation: Handle) -> None:
@@ -261,7 +280,9 @@ class Domains:
             WrongState: it has ended, or no driver in it listens to such requests.
         """
         info = await self.get(reference)
-        if info.domid is None or info.domid == DOM0:
+        if info.domid is None:
+            raise WrongState(f"Domain '{info.name}' is not started")
+        if info.domid == DOM0:
             raise Forbidden("Domain 0 cannot be shutdown")
         if info.shutdown or info.dying:
             raise WrongState("Domain cannot be shutdown", hint=f"'{info.name}' has ended already")
@@ -293,6 +314,8 @@ class Domains:
                 await self._builder.take_away(uuid, domid)
             case ForgetConfig(uuid):
                 await self._kept.forget(uuid)
+            case RenameDomain(uuid, name):
+                await self.managed.give_name(uuid, name)
 
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)

@@ -64,6 +64,7 @@ class DomainInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cpupool: str = "Pool-0"
     security_label: str = ""
     managed: bool = False  #: xend keeps its configuration
+    differs: bool = False  #: it runs with another configuration than the one that is kept for its next start
 
     @property
     def shown_memory_mib(self) -> int:

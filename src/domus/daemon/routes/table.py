@@ -10,7 +10,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from domus.daemon.door import Door
-from domus.daemon.routes import blobs, console, domains, events, host, operations, root
+from domus.daemon.routes import blobs, console, domains, events, host, managed, operations, root
 from domus.daemon.routes.endpoint import Endpoint, Resource
 from domus.daemon.xend import Xend
 
@@ -18,6 +18,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *root.ENDPOINTS,
     *host.ENDPOINTS,
     *domains.ENDPOINTS,
+    *managed.ENDPOINTS,
     *console.ENDPOINTS,
     *operations.ENDPOINTS,
     *events.ENDPOINTS,

@@ -1,0 +1,94 @@
+"""Managed domains: defined, started, named, changed, forgotten."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domus.cli.command import Command, Option
+from domus.cli.declared.options import FORMAT, JSON, LANGUAGES
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command(
+        name="new",
+        usage="[CONFIGFILE] [options] [NAME=VALUE ...]",
+        sentence="Define a managed domain, without starting it.",
+        runs="managed:new",
+        options=(
+            Option("q", "quiet", "Print nothing unless something is wrong."),
+            Option("", "path", "Where to look for the file; the default is .:/etc/xen.", value="DIRS"),
+            Option("f", "defconfig", "The configuration file; a bare word means the same.", value="FILE"),
+            Option("F", "config", "Take the domain from an SXP file instead.", value="FILE"),
+            FORMAT,
+            Option("n", "dryrun", "Print in SXP what would be defined, and define nothing."),
+            Option("", "json", "With -n: print it as JSON instead."),
+            Option("p", "paused", "Changes nothing, as it never did: nothing is started."),
+            Option("c", "console_autoconnect", "Changes nothing, as it never did: nothing is started."),
+            Option("", "help_config", "Print the variables of a configuration file."),
+            Option("x", "xmldryrun", "Print as XML what would be defined, and define nothing."),
+            Option("s", "skipdtd", "Changes nothing: there is no check against a DTD to skip."),
+            Option("", "vncviewer", "Changes nothing, as it never did: nothing is started."),
+            Option("", "vncviewer-autopass", "Changes nothing, as it never did: nothing is started."),
+        ),
+    ),
+    Command(
+        name="start",
+        usage="[-p] [-c] DOM",
+        sentence="Start a managed domain.",
+        runs="managed:start",
+        options=(
+            Option("p", "paused", "Leave the domain paused once it is built."),
+            Option("c", "console_autoconnect", "Attach to the console, before the domain starts to run."),
+            Option("", "vncviewer", "Start a VNC viewer for the domain.", later=True),
+            Option("", "vncviewer-autopass", "Hand the VNC password to the viewer.", later=True),
+        ),
+    ),
+    Command(
+        name="delete",
+        usage="DOM",
+        sentence="Forget a managed domain, which must not run, and its history.",
+        runs="managed:delete",
+        counts=(1, 1),
+    ),
+    Command(
+        name="rename",
+        usage="DOM NEWNAME",
+        sentence="Give a domain another name, whether it runs or not.",
+        runs="managed:rename",
+        counts=(2, 2),
+    ),
+    Command(
+        name="edit",
+        usage="[options] DOM",
+        sentence="Change the kept configuration of a managed domain in an editor.",
+        runs="edit:run",
+        counts=(1, 5),
+        options=(
+            Option(
+                "",
+                "format",
+                f"The language to edit it in: {', '.join(LANGUAGES)}; the default is xm.",
+                value="LANG",
+                choices=LANGUAGES,
+            ),
+            Option("", "from", "Begin with the text in this file.", value="FILE"),
+        ),
+    ),
+    Command(
+        name="config",
+        usage="show|set|history|revert|diff DOM ...",
+        sentence="Show or change what is kept of a managed domain, and what was kept before.",
+        runs="config:run",
+        options=(
+            Option(
+                "",
+                "format",
+                f"The language: {', '.join(LANGUAGES)}; show writes xm by default.",
+                value="LANG",
+                choices=LANGUAGES,
+            ),
+            Option("", "revision", "Show what was kept as this revision.", value="N"),
+            Option("", "path", "Where to look for the file that is set.", value="DIRS"),
+            JSON,
+        ),
+    ),
+)

@@ -1,0 +1,76 @@
+"""`xm new`, `start`, `delete`, `rename`: domains whose configuration the host keeps."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from domus.cli import configfile, dryrun
+from domus.cli.create import interrupts_held, run_with_console, undo_creation
+from domus.cli.privileged import refuse_dom0
+from domus.cli.progress import Progress
+from domus.model.errors import Cancelled
+
+if TYPE_CHECKING:
+    from domus.cli.options import Call
+    from domus.model.operation import Operation
+
+
+def new(call: Call) -> int:
+    """`xm new [CONFIGFILE] [options] [NAME=VALUE ...]`: create's arguments, and nothing is started."""
+    if call.has("help_config"):
+        from domus.config.reference import help_config
+
+        sys.stdout.write(help_config())
+        return 0
+    if dryrun.is_asked_for(call):
+        loaded = configfile.read(call, sys.stderr, announce=not call.has("quiet"))
+        return dryrun.show(call, loaded)
+    loaded = configfile.read(call, sys.stdout, announce=not call.has("quiet"))
+    from domus.cli.handover import hand_over
+
+    call.client.managed.define(hand_over(loaded.config, call.target))
+    return 0
+
+
+def start(call: Call) -> int:
+    """`xm start [-p] [-c] DOM`: silent, and over when the domain is built."""
+    if len(call.words) != 1:
+        raise call.wrong("Expects 1 argument")
+    (name,) = call.words
+    with_console = call.has("console_autoconnect")
+    made = _build(call, name, paused=call.has("paused") or with_console)
+    if with_console:
+        run_with_console(call.client, made, paused=call.has("paused"))
+    return 0
+
+
+def _build(call: Call, name: str, *, paused: bool) -> Operation:
+    operation = None
+    try:
+        with interrupts_held():
+            operation = call.client.managed.start(name, paused=paused)
+        with Progress() as progress:
+            return call.client.finish(operation, on_change=progress.show)
+    except KeyboardInterrupt:
+        if operation is None:  # it came before the request
+            raise
+        return undo_creation(call.client, operation, name)
+
+
+def delete(call: Call) -> int:
+    """`xm delete DOM`."""
+    call.client.managed.delete(refuse_dom0(call, "delete"))
+    return 0
+
+
+def rename(call: Call) -> int:
+    """`xm rename DOM NEWNAME`: silent, and over when every place has the new name."""
+    name, wanted = call.words
+    operation = call.client.managed.rename(name, wanted)
+    try:
+        with Progress() as progress:
+            call.client.finish(operation, on_change=progress.show)
+    except KeyboardInterrupt:
+        raise Cancelled(f"interrupted; the host goes on renaming {name}") from None
+    return 0

@@ -1,0 +1,324 @@
+"""Managed domains: defined, started, renamed, reconfigured, deleted.
+
+Their configurations are in `Definitions`; here is what may be done to them and when. Other areas change
+what is kept of a domain through `persist`.
+"""
+
+from __future__ import annotations
+
+import builtins
+import contextlib
+import logging
+from collections.abc import Callable
+
+from msgspec.structs import replace
+
+from domus.devices.backends import NO_SCRIPT
+from domus.domains import differences, prepare
+from domus.domains.build import Handle
+from domus.domains.events import EventKind
+from domus.domains.journal import RenameDomain
+from domus.domains.mirror import Mirror
+from domus.domains.parts import Parts, guest
+from domus.model.config import DomainConfig
+from domus.model.errors import AlreadyExists, BadInput, WrongState
+from domus.model.managed import Difference, ManagedDomain, Revision, StartSettings
+from domus.model.names import check_domain_name
+from domus.model.operation import Operation
+from domus.storage import blobs
+from domus.storage.blobs import BlobStore
+
+log = logging.getLogger(__name__)
+
+
+class Managed:
+    """What can be done with managed domains. For the event loop.
+
+    Args:
+        released: called with the keys of locks that an operation of ours held, to release them.
+    """
+
+    def __init__(self, parts: Parts, blobs: BlobStore, released: Callable[..., None]) -> None:
+        self._parts = parts
+        self._definitions = parts.definitions
+        self._blobs = blobs
+        self._released = released
+        self._mirror = Mirror(parts)
+
+    async def start_mirror(self) -> None:
+        """Begin to show in XenStore what is managed."""
+        await self._mirror.start()
+
+    async def close(self) -> None:
+        """Stop that."""
+        await self._mirror.close()
+
+    # Looking
+
+    async def get(self, reference: str) -> ManagedDomain:
+        """What is kept of a managed domain.
+
+        Raises:
+            DomainNotFound: there is no such domain.
+            WrongState: it is not managed.
+        """
+        return self._definitions.require((await self._parts.get(reference)).uuid)
+
+    def list(self) -> builtins.list[ManagedDomain]:
+        """All of them, sorted by name."""
+        return sorted(self._definitions, key=lambda each: each.name.encode())
+
+    async def history(self, reference: str) -> builtins.list[Revision]:
+        """Every configuration that a managed domain has had, the oldest first; as `get`."""
+        return await self._definitions.history((await self.get(reference)).uuid)
+
+    async def differences(self, reference: str) -> builtins.list[Difference]:
+        """Where a running domain is not what its kept configuration says; none when it does not run."""
+        info = await self._parts.get(reference)
+        kept = self._definitions.require(info.uuid)
+        running = self._parts.kept.running(info.uuid, info.domid)
+        return [] if running is None else differences.between(kept.config, running.config, info)
+
+    # Changing what is kept
+
+    async def define(self, config: DomainConfig, *, who: str, what: str = "new") -> ManagedDomain:
+        """Keep a configuration from now on; nothing is started.
+
+        With the uuid of a managed domain it replaces that one's, as a new revision.
+
+        Raises:
+            BadInput: it can never be built.
+            AlreadyExists: the name belongs to another domain, in xend's words.
+            NotFound: it names a blob that is not here.
+            Busy: something is going on with a domain of that name or uuid.
+        """
+        config = prepare.chosen(self._with_known_macs(config))
+        uuid = config.uuid or ""
+        with self._parts.locks.hold(config.name, uuid, domain=config.name, doing="it is being defined"):
+            domains = await self._parts.list()
+            self._parts.check_free(config.name, uuid, domains)
+            for info in domains:
+                if info.uuid == uuid and info.name != config.name:
+                    raise AlreadyExists(
+                        f"domain '{info.name}' has this uuid", hint=f"xm rename {info.name} {config.name}"
+                    )
+            known = self._definitions.get(uuid)
+            await self._check(config)
+            managed = await self._definitions.put(config, who=who, what=what)
+        self._tell(EventKind.DOMAIN_DEFINED if known is None else EventKind.DOMAIN_CONFIGURED, managed, who)
+        return managed
+
+    async def configure(
+        self, reference: str, config: DomainConfig, *, base: int | None, who: str, what: str
+    ) -> ManagedDomain:
+        """Keep `config` instead; a running domain has it from its next start on.
+
+        Args:
+            base: the revision that was changed; None: whichever is the last.
+
+        Raises:
+            DomainNotFound, WrongState (not managed), Busy.
+            BadInput: it can never be built, or has another name or uuid.
+            Conflict: `base` is not the last revision any more.
+        """
+        known = await self.get(reference)
+        if config.name != known.name:
+            raise BadInput(
+                f"this names the domain '{config.name}', not '{known.name}'",
+                hint=f"xm rename {known.name} {config.name}",
+            )
+        if config.uuid not in (None, known.uuid):
+            raise BadInput(f"this has another uuid than domain '{known.name}'", hint=f"it is {known.uuid}")
+        config = prepare.chosen(self._with_known_macs(replace(config, uuid=known.uuid)))
+        with self._changing(known):
+            await self._check(config)
+            managed = await self._definitions.change(
+                known.uuid, lambda _: config, base=base, who=who, what=what
+            )
+        self._tell(EventKind.DOMAIN_CONFIGURED, managed, who)
+        return managed
+
+    async def revert(self, reference: str, number: int, *, who: str) -> ManagedDomain:
+        """Keep again what was kept as revision `number`; the name stays.
+
+        Raises:
+            DomainNotFound, WrongState (not managed), Busy.
+            NotFound: there is no such revision, or a blob of it is gone.
+        """
+        known = await self.get(reference)
+        old = await self._definitions.revision(known.uuid, number)
+        config = replace(old.config, name=known.name, uuid=known.uuid)
+        return await self.configure(reference, config, base=None, who=who, what=f"revert to {number}")
+
+    async def persist(
+        self, uuid: str, change: Callable[[DomainConfig], DomainConfig], *, who: str, what: str
+    ) -> ManagedDomain:
+        """Change what is kept of a domain, beside what was done to the running one (`--persist`).
+
+        The caller holds the domain's lock, or does not mind: changes are made one after the other.
+
+        Args:
+            change: given the kept configuration, returns the changed one; quick, no I/O.
+            what: what it is, for the history, such as "mem-set 512".
+
+        Raises:
+            WrongState: the domain is not managed.
+        """
+        self._definitions.require(uuid)
+
+        def changed(known: DomainConfig | None) -> DomainConfig:
+            if known is None:
+                raise WrongState("the domain was deleted meanwhile")
+            return change(known)
+
+        managed = await self._definitions.change(uuid, changed, who=who, what=what)
+        self._tell(EventKind.DOMAIN_CONFIGURED, managed, who)
+        return managed
+
+    async def set_start(
+        self, reference: str, change: Callable[[StartSettings], StartSettings], *, autostart: bool, who: str
+    ) -> ManagedDomain:
+        """Say whether and when xend starts a domain by itself; as `configure`."""
+        known = await self.get(reference)
+        with self._changing(known):
+            config = replace(known.config, autostart=autostart)
+            what = f"autostart {'on' if autostart else 'off'}"
+            managed = await self._definitions.put(config, who=who, what=what, start=change(known.start))
+        self._tell(EventKind.DOMAIN_CONFIGURED, managed, who)
+        return managed
+
+    async def delete(self, reference: str, *, who: str) -> None:
+        """Forget a managed domain and its history.
+
+        Raises:
+            DomainNotFound, Busy.
+            WrongState: it is not managed, or not halted, in xend's words.
+        """
+        info = await self._parts.get(reference)
+        known = self._definitions.require(info.uuid)
+        if info.domid is not None or self._waits(info.uuid):
+            raise WrongState("Domain is not halted.")
+        with self._changing(known, doing="it is being deleted"):
+            await self._definitions.forget(known.uuid)
+        self._tell(EventKind.DOMAIN_DELETED, known, who)
+
+    # Doing
+
+    async def start(self, reference: str, *, paused: bool, who: str) -> Operation:
+        """Build a managed domain as its configuration says; the operation's result is its domid.
+
+        Raises:
+            DomainNotFound, Busy.
+            WrongState: it runs already, or is not managed.
+        """
+        info = await self._parts.get(reference)
+        if info.domid is not None or self._waits(info.uuid):
+            raise WrongState(
+                "Domain is already running", hint="" if info.domid else "it waits to be restarted"
+            )
+        known = self._definitions.require(info.uuid)
+        keys = (known.name, known.uuid)
+        self._parts.locks.take(*keys, domain=known.name, doing="it is being started")
+
+        async def body(operation: Handle) -> None:
+            await self._parts.builder.create(operation, known.config, paused=paused)
+
+        return await self._parts.operations.start(
+            "start",
+            domain=known.name,
+            uuid=known.uuid,
+            who=who,
+            body=body,
+            on_end=lambda: self._released(*keys),
+        )
+
+    async def rename(self, reference: str, name: str, *, who: str) -> Operation:
+        """Give a domain another name, whether it runs or is only managed: everywhere or nowhere.
+
+        Raises:
+            BadInput: this is no name.
+            DomainNotFound, Busy.
+            Forbidden: domain 0.
+            AlreadyExists: another domain has it, in xend's words.
+        """
+        check_domain_name(name)
+        info = guest(await self._parts.get(reference), "rename")
+        self._parts.check_free(name, "", await self._parts.list())
+        keys = (info.uuid, info.name, name)
+        self._parts.locks.take(*keys, domain=info.name, doing="it is being renamed")
+
+        async def body(operation: Handle) -> None:
+            async with operation.step("renaming", undo=RenameDomain(info.uuid, info.name)):
+                await self.give_name(info.uuid, name, who=who)
+
+        return await self._parts.operations.start(
+            "rename",
+            domain=info.name,
+            uuid=info.uuid,
+            who=who,
+            body=body,
+            on_end=lambda: self._released(*keys),
+        )
+
+    async def give_name(self, uuid: str, name: str, *, who: str = "xend") -> None:
+        """Call a domain `name`: in Xen, among what its restart needs, and in what is kept of it.
+
+        May be repeated: what has the name already is left alone.
+        """
+        for info in await self._parts.listing.list():
+            if info.uuid == uuid and info.domid is not None and info.name != name:
+                await self._parts.builder.rename(info.domid, name)
+        kept = self._parts.kept.get(uuid)
+        if kept is not None and kept.config.name != name:
+            await self._parts.kept.put(replace(kept, config=replace(kept.config, name=name)))
+        known = self._definitions.get(uuid)
+        if known is not None and known.name != name:
+            config = replace(known.config, name=name)
+            await self._definitions.put(config, who=who, what=f"rename from {known.name}")
+
+    # Pieces
+
+    def _changing(
+        self, known: ManagedDomain, doing: str = "its configuration is being changed"
+    ) -> contextlib.AbstractContextManager[None]:
+        return self._parts.locks.hold(known.uuid, domain=known.name, doing=doing)
+
+    def _waits(self, uuid: str) -> bool:
+        return any(kept.uuid == uuid for kept in self._parts.kept.waiting())
+
+    def _tell(self, kind: EventKind, managed: ManagedDomain, who: str) -> None:
+        self._parts.events.publish(
+            kind,
+            domain=managed.name,
+            uuid=managed.uuid,
+            who=who,
+            revision=str(managed.revision.number),
+        )
+        self._mirror.look(managed.uuid)
+
+    def _with_known_macs(self, config: DomainConfig) -> DomainConfig:
+        """A card without a MAC keeps the one that was chosen for it when the domain was defined."""
+        known = None if config.uuid is None else self._definitions.get(config.uuid)
+        if known is None:
+            return config
+        macs = {place: nic.mac for place, nic in enumerate(known.config.nics)}
+        given = {nic.mac for nic in config.nics}
+        nics = (
+            nic if nic.mac or macs.get(place) in given else replace(nic, mac=macs.get(place))
+            for place, nic in enumerate(config.nics)
+        )
+        return replace(config, nics=tuple(nics))
+
+    async def _check(self, config: DomainConfig) -> None:
+        """Refuse what can never be built; what the host lacks at the moment is no matter before its start."""
+        images = [image for image in (config.kernel, config.ramdisk) if image]
+        await self._parts.workers.call(_compiled, config)
+        for image in images:
+            if image.startswith(blobs.PREFIX):
+                await self._parts.workers.call(self._blobs.get, image.removeprefix(blobs.PREFIX))
+
+
+def _compiled(config: DomainConfig) -> None:
+    from domus.config.compile import to_libxl  # heavy: only who defines or creates needs it
+
+    to_libxl(config, hotplug_script=NO_SCRIPT)

@@ -1,0 +1,85 @@
+"""Managed domains: those whose configuration xend keeps whether they run or not, with every change of it."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domus.model.config import DomainConfig
+
+
+class StartSettings(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """When a domain is started, among those that xend starts by itself."""
+
+    order: int = 0  #: those of a lower number begin first
+    delay_s: float = 0.0  #: seconds that its predecessors are given before it begins
+    after: tuple[str, ...] = ()  #: names of domains that must be started before it
+
+
+class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One state of a managed domain's configuration; the first is number 1."""
+
+    number: int
+    time: float  #: seconds since the epoch at which it was made
+    who: str  #: who made it, such as "uid:0" or "cn:laptop"
+    what: str  #: what made it, such as "new", "edit" or "mem-set 512"
+    config: DomainConfig
+
+
+class ManagedDomain(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What xend keeps of a managed domain now."""
+
+    uuid: str
+    revision: Revision  #: the one that its next start uses
+    start: StartSettings = StartSettings()
+
+    @property
+    def config(self) -> DomainConfig:
+        """The configuration that its next start uses."""
+        return self.revision.config
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+        return self.revision.config.name
+
+
+class Difference(msgspec.Struct, frozen=True, kw_only=True):
+    """A field in which a running domain is not what its kept configuration says."""
+
+    field: str  #: as the model calls it, such as "memory_mib"
+    kept: str  #: its value in the kept configuration, as JSON
+    running: str  #: and in the domain that runs
+
+
+class DefineRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/managed: keep this configuration from now on; nothing is started."""
+
+    config: DomainConfig
+
+
+class StartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/managed/REF/start."""
+
+    paused: bool = False  #: leave it paused once built
+
+
+class RenameRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains/REF/rename."""
+
+    name: str
+
+
+class ConfigureRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/managed/REF/config: keep this configuration instead."""
+
+    config: DomainConfig
+    base: int | None = None  #: the revision that was changed; refused when it is no longer the last one
+    what: str = "set"  #: what the change is, for the history
+
+
+class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/managed/REF/revert: keep again what was kept as this revision."""
+
+    revision: int

@@ -1,0 +1,229 @@
+"""Managed domains as their users have them: kept, started, renamed, deleted, on real Xen."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from domus.lab.host import LabHost
+from domus.model.errors import DomusError
+from tests.system.conftest import Xm
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture
+def kept(xm: Xm, leaves_nothing: None) -> Iterator[str]:
+    """The guest, managed and halted; forgotten afterwards, whatever became of it."""
+    xm("new", "-q", "web.cfg")
+    yield "web"
+    for domain in json.loads(xm("list", "--json").stdout):
+        if domain["managed"]:
+            xm("destroy", domain["uuid"])
+            xm("delete", domain["uuid"])
+
+
+def row(xm: Xm, name: str = "web") -> str:
+    return xm("list", name).stdout.splitlines()[1]
+
+
+def eventually(claim: Callable[[], bool], within: float = 60) -> None:
+    end = time.monotonic() + within
+    while not claim():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.3)
+
+
+def kill_xend(host: LabHost) -> None:
+    """SIGKILL, and wait until the next one answers."""
+    pid = host.run(["cat", "/run/domus/xend.pid"]).stdout.strip()
+    host.run(["kill", "-9", pid])
+
+    def claim() -> bool:
+        if host.run(["cat", "/run/domus/xend.pid"], check=False).stdout.strip() in (pid, ""):
+            return False
+        try:
+            with host.client() as client:
+                client.api()
+        except DomusError:
+            return False
+        return True
+
+    eventually(claim)
+
+
+def test_new_defines_and_starts_nothing(xm: Xm, kept: str, lab_host: LabHost) -> None:
+    assert row(xm) == f"{'web':<40} {'':>5} {96:>5} {1:>5} {'':>10} {0.0:>8.1f}"
+    assert row(xm) in xm("list", "--state=halted").stdout
+    assert "web" not in xm("list", "--state=running").stdout
+    assert "web" not in lab_host.run(["xl", "list"]).stdout
+    assert (xm("domid", kept).stdout, xm("domname", kept).stdout) == ("None\n", "web\n")
+    assert xm("domstate", kept).stdout == "shutoff\n"
+    uuid = json.loads(xm("list", "--json", kept).stdout)[0]["uuid"]
+    assert lab_host.run(["xenstore-read", f"/vm/{uuid}/name"]).stdout == "web\n"
+    assert xm("domname", uuid).stdout == "web\n"
+    tree = xm("list", "--long", kept).stdout
+    assert "(name web)" in tree
+    assert "(domid" not in tree
+
+
+def test_the_name_is_taken_and_errors_are_xms(xm: Xm, kept: str) -> None:
+    for words in (("new", "web.cfg"), ("create", "web.cfg")):
+        done = xm(*words, check=False)
+        assert (done.returncode, done.stderr.startswith("Error: VM name 'web' already exists")) == (1, True)
+    for verb in ("pause", "console", "shutdown"):
+        done = xm(verb, kept, check=False)
+        assert (done.returncode, "Domain 'web' is not started" in done.stderr) == (1, True), done.stderr
+    done = xm("start", check=False)
+    assert (done.returncode, done.stderr) == (1, "Error: Expects 1 argument\n")
+    for verb in ("start", "delete"):
+        done = xm(verb, "nobody", check=False)
+        assert (done.returncode, done.stderr) == (3, "Error: Domain 'nobody' does not exist.\n")
+    assert xm("destroy", kept).stdout == ""  # nothing to take away, as xm had it
+    assert "web" in xm("list").stdout
+
+
+def test_it_starts_ends_and_starts_again(xm: Xm, kept: str, lab_host: LabHost) -> None:
+    done = xm("start", "-p", kept)
+    assert (done.stdout, done.stderr) == ("", "")
+    assert row(xm).split()[4] == "--p---"
+    done = xm("start", kept, check=False)
+    assert (done.returncode, "Domain is already running" in done.stderr) == (1, True)
+    done = xm("delete", kept, check=False)
+    assert (done.returncode, "Domain is not halted." in done.stderr) == (1, True)
+    done = xm("new", "web.cfg", check=False)
+    domid = xm("domid", kept).stdout.strip()
+    assert f"VM name 'web' already exists as domain {domid}" in done.stderr
+    xm("unpause", kept)
+    assert xm("console", kept, stdin="\npoweroff\n").stdout.count("Guest web is up.") == 1
+    eventually(lambda: xm("domid", kept).stdout == "None\n")
+    xm("start", kept)
+    assert int(xm("domid", kept).stdout) > int(domid)
+    xm("destroy", kept)
+    assert xm("domid", kept).stdout == "None\n"
+
+
+def test_its_kernel_stays_as_long_as_it_is_named(xm: Xm, kept: str, lab_host: LabHost) -> None:
+    with lab_host.client() as client:
+        config = client.managed.get(kept).config
+        assert config.kernel is not None
+        assert config.nics[0].mac is not None
+    xm("new", "-q", "/dev/null", "name=other", "kernel=kernel", "ramdisk=initrd")
+    xm("delete", "other")
+    kill_xend(lab_host)
+    digest = config.kernel.removeprefix("sha256:")
+    assert digest in lab_host.run(["ls", "/var/lib/domus/blobs"]).stdout
+    xm("start", kept)
+    assert xm("list", "--json", kept).stdout.count('"managed": true') == 1
+    with lab_host.client() as client:
+        assert client.config(kept) == config
+
+
+def test_rename_is_everywhere(xm: Xm, kept: str, lab_host: LabHost) -> None:
+    assert xm("rename", kept, "www").stdout == ""
+    assert xm("domid", "web", check=False).returncode == 3
+    xm("start", "-p", "www")
+    xm("rename", "www", "shop")
+    assert "shop" in lab_host.run(["xl", "list"]).stdout
+    done = xm("rename", "shop", "Domain-0", check=False)
+    assert (done.returncode, "VM name 'Domain-0' already exists as domain 0" in done.stderr) == (1, True)
+    done = xm("rename", "Domain-0", "web", check=False)
+    assert done.returncode == 1
+    kill_xend(lab_host)
+    xm("destroy", "shop")
+    assert xm("domid", "shop").stdout == "None\n"
+
+
+def test_a_reboot_uses_the_kept_configuration(xm: Xm, kept: str, lab_host: LabHost) -> None:
+    xm("start", kept)
+    with lab_host.client() as client:
+        known = client.managed.get(kept)
+        config = msgspec.structs.replace(known.config, memory_mib=104)
+        client.managed.configure(kept, config, base=known.revision.number)
+        assert client.domain(kept).differs
+        assert [each.field for each in client.managed.differences(kept)] == ["memory_mib"]
+        with client.console(kept, write=False) as console:
+            printed = b""
+            while b"is up." not in printed:
+                printed += console.receive(1.0) or b""
+    assert row(xm).split()[2] == "96"
+    xm("reboot", "-w", kept)
+    assert row(xm).split()[2] == "104"
+    with lab_host.client() as client:
+        assert not client.domain(kept).differs
+
+
+EDITOR = """#!/bin/sh
+sed -i "$EDIT" "$1"
+"""
+
+
+@pytest.fixture
+def editor(workplace: Path) -> Callable[[str], dict[str, str]]:
+    """The environment in which `xm edit` runs sed instead of an editor."""
+    path = workplace / "editor"
+    path.write_text(EDITOR)
+    path.chmod(0o755)
+    return lambda script: {"EDITOR": str(path), "VISUAL": "", "EDIT": script}
+
+
+def test_edit_checks_what_it_keeps(
+    xm: Xm, kept: str, editor: Callable[[str], dict[str, str]], workplace: Path
+) -> None:
+    before = xm("config", "show", kept).stdout
+    assert "memory = 96" in before
+    done = xm("edit", kept, env=editor("s/memory = 96/memory = 100/"))
+    assert done.stdout == "web is at revision 2\n"
+    assert xm("config", "show", kept).stdout == before.replace("memory = 96", "memory = 100")
+    assert xm("edit", kept, env=editor("")).stdout == "Nothing has changed: web is at revision 2\n"
+
+    done = xm("edit", kept, env=editor("s/memory = 100/memory = lots/"), check=False)
+    assert done.returncode == 1
+    assert "lots" in done.stderr
+    (path,) = re.findall(r"Your text is kept in (\S+);", done.stderr)
+    assert "memory = lots" in Path(path).read_text()
+    assert "memory = 100" in xm("config", "show", kept).stdout
+    done = xm("edit", f"--from={path}", kept, env=editor("s/lots/112/"))
+    assert done.stdout == "web is at revision 3\n"
+    Path(path).unlink()
+
+    done = xm("edit", kept, env=editor('s/name = "web"/name = "www"/'), check=False)
+    assert "xm rename web www" in done.stderr
+    for path in re.findall(r"Your text is kept in (\S+);", done.stderr):
+        Path(path).unlink()
+    for language in ("xl", "sxp", "json", "xml"):
+        done = xm("edit", f"--format={language}", kept, env=editor(""))
+        assert done.stdout == "Nothing has changed: web is at revision 3\n"
+
+
+def test_every_configuration_is_in_the_history(xm: Xm, kept: str) -> None:
+    original = json.loads(xm("config", "show", "--json", kept).stdout)["config"]
+    assert xm("config", "set", kept, "memory=120", "vcpus=2").stdout == "web is at revision 2\n"
+    done = xm("config", "set", kept, "memory=no", check=False)
+    assert done.returncode == 1
+    assert row(xm).split()[1:3] == ["120", "2"]
+    xm("config", "revert", kept, "1")
+    lines = xm("config", "history", kept).stdout.splitlines()
+    assert lines[0].split() == ["Rev", "When", "Who", "What"]
+    assert [line.split(maxsplit=4)[4] for line in lines[1:]] == ["new", "set memory vcpus", "revert to 1"]
+    history = json.loads(xm("config", "history", "--json", kept).stdout)
+    assert [each["who"] for each in history] == [history[0]["who"]] * 3
+    assert history[0]["config"] == history[2]["config"] == original
+    assert "memory = 120" in xm("config", "show", "--revision=2", kept).stdout
+    assert xm("config", "revert", kept, "9", check=False).returncode == 1
+
+
+def test_what_differs_from_the_kept_configuration_is_told(xm: Xm, kept: str, lab_host: LabHost) -> None:
+    xm("start", "-p", kept)
+    assert xm("config", "diff", kept).stdout == ""
+    lab_host.run(["xl", "mem-set", kept, "80"])
+    assert json.loads(xm("list", "--json", kept).stdout)[0]["differs"]
+    assert xm("config", "diff", kept).stdout == "memory_mib: runs with 80, kept is 96\n"
+    xm("config", "set", kept, "memory=80")
+    assert not json.loads(xm("list", "--json", kept).stdout)[0]["differs"]
