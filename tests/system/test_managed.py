@@ -40,6 +40,11 @@ def eventually(claim: Callable[[], bool], within: float = 60) -> None:
         time.sleep(0.3)
 
 
+def wait_until_up(xm: Xm, name: str) -> None:
+    """Wait until the small guest has said that it is up (a shutdown before that is lost on Linux)."""
+    eventually(lambda: "is up." in xm("console", name, check=False).stdout, within=120)
+
+
 def kill_xend(host: LabHost) -> None:
     """SIGKILL, and wait until the next one answers."""
     pid = host.run(["cat", "/run/domus/xend.pid"]).stdout.strip()
@@ -101,7 +106,8 @@ def test_it_starts_ends_and_starts_again(xm: Xm, kept: str, lab_host: LabHost) -
     domid = xm("domid", kept).stdout.strip()
     assert f"VM name 'web' already exists as domain {domid}" in done.stderr
     xm("unpause", kept)
-    assert xm("console", kept, stdin="\npoweroff\n").stdout.count("Guest web is up.") == 1
+    wait_until_up(xm, kept)
+    xm("shutdown", kept)
     eventually(lambda: xm("domid", kept).stdout == "None\n")
     xm("start", kept)
     assert int(xm("domid", kept).stdout) > int(domid)
@@ -148,10 +154,7 @@ def test_a_reboot_uses_the_kept_configuration(xm: Xm, kept: str, lab_host: LabHo
         client.managed.configure(kept, config, base=known.revision.number)
         assert client.domain(kept).differs
         assert [each.field for each in client.managed.differences(kept)] == ["memory_mib"]
-        with client.console(kept, write=False) as console:
-            printed = b""
-            while b"is up." not in printed:
-                printed += console.receive(1.0) or b""
+    wait_until_up(xm, kept)
     assert row(xm).split()[2] == "96"
     xm("reboot", "-w", kept)
     assert row(xm).split()[2] == "104"
@@ -227,3 +230,36 @@ def test_what_differs_from_the_kept_configuration_is_told(xm: Xm, kept: str, lab
     assert xm("config", "diff", kept).stdout == "memory_mib: runs with 80, kept is 96\n"
     xm("config", "set", kept, "memory=80")
     assert not json.loads(xm("list", "--json", kept).stdout)[0]["differs"]
+
+
+def test_a_domain_that_xl_made_comes_under_management(
+    xm: Xm, lab_host: LabHost, small_guest: tuple[Path, Path], leaves_nothing: None
+) -> None:
+    for path, name in zip(small_guest, ("kernel", "initrd"), strict=True):
+        lab_host.put(path.read_bytes(), f"/root/{name}")
+    lab_host.run(["truncate", "-s", "8M", "/root/byxl.img"])
+    lab_host.put(
+        b'name="byxl"\nmemory=96\nkernel="/root/kernel"\nramdisk="/root/initrd"\n'
+        b'extra="console=hvc0 quiet name=byxl"\nvif=["bridge=xenbr0"]\n'
+        b'disk=["/root/byxl.img,raw,xvda,rw"]\n',
+        "/root/byxl.cfg",
+    )
+    lab_host.run(["xl", "create", "/root/byxl.cfg"])
+    uuid = json.loads(xm("list", "--json", "byxl").stdout)[0]["uuid"]
+    assert "xl create" in lab_host.run(["ps", "-eo", "args="]).stdout
+    assert xm("adopt", "byxl").stdout == ""
+    eventually(lambda: "xl create" not in lab_host.run(["ps", "-eo", "args="]).stdout)
+    assert xm("config", "diff", "byxl").stdout == ""
+    config = xm("config", "show", "byxl").stdout
+    for line in ("memory = 96", 'kernel = "/root/kernel"', "file:/root/byxl.img,xvda,w", "bridge=xenbr0"):
+        assert line in config
+    mac = re.findall(r"mac=([0-9a-f:]{17})", config)
+    wait_until_up(xm, "byxl")
+    xm("shutdown", "byxl")
+    eventually(lambda: xm("domid", "byxl").stdout == "None\n")  # xend has taken it away
+    xm("start", "-p", "byxl")
+    assert json.loads(xm("list", "--json", "byxl").stdout)[0]["uuid"] == uuid
+    assert mac[0] in lab_host.run(["xl", "network-list", "byxl"]).stdout
+    assert xm("adopt", "byxl", check=False).returncode == 1
+    xm("destroy", "byxl")
+    xm("delete", "byxl")

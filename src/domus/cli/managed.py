@@ -1,4 +1,4 @@
-"""`xm new`, `start`, `delete`, `rename`: domains whose configuration the host keeps."""
+"""`xm new`, `start`, `delete`, `rename`, `adopt`: domains whose configuration the host keeps."""
 
 from __future__ import annotations
 
@@ -67,10 +67,20 @@ def delete(call: Call) -> int:
 def rename(call: Call) -> int:
     """`xm rename DOM NEWNAME`: silent, and over when every place has the new name."""
     name, wanted = call.words
-    operation = call.client.managed.rename(name, wanted)
+    _finish(call, call.client.managed.rename(name, wanted), f"renaming {name}")
+    return 0
+
+
+def adopt(call: Call) -> int:
+    """`xm adopt DOM`: silent, and over when its configuration is on the host's disk."""
+    name = refuse_dom0(call, "adopt")
+    _finish(call, call.client.managed.adopt(name), f"adopting {name}")
+    return 0
+
+
+def _finish(call: Call, operation: Operation, doing: str) -> None:
     try:
         with Progress() as progress:
             call.client.finish(operation, on_change=progress.show)
     except KeyboardInterrupt:
-        raise Cancelled(f"interrupted; the host goes on renaming {name}") from None
-    return 0
+        raise Cancelled(f"interrupted; the host goes on {doing}") from None

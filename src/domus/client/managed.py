@@ -49,6 +49,10 @@ class Managed:
         """Begin to rename a domain, managed or not; returns at once, see `Client.finish`."""
         return self._calls.post(f"{domain_path(ref)}/rename", RenameRequest(name=name), Operation)
 
+    def adopt(self, ref: str) -> Operation:
+        """Begin to take a running domain under management; returns at once, see `Client.finish`."""
+        return self._calls.post(f"{domain_path(ref)}/adopt", None, Operation)
+
     def configure(
         self, ref: str, config: DomainConfig, *, base: int | None = None, what: str = "set"
     ) -> ManagedDomain:

@@ -43,7 +43,13 @@ class RenameDomain(msgspec.Struct, frozen=True, tag="rename-domain"):
     name: str
 
 
-UndoRecord = DestroyDomain | ForgetConfig | RenameDomain
+class ForgetDefinition(msgspec.Struct, frozen=True, tag="forget-definition"):
+    """Let a domain that was to be managed be unmanaged again."""
+
+    uuid: str
+
+
+UndoRecord = DestroyDomain | ForgetConfig | RenameDomain | ForgetDefinition
 
 R = TypeVar("R", bound=msgspec.Struct)
 

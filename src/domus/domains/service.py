@@ -14,12 +14,19 @@ from typing import Final, Self
 
 from domus.devices.hotplug import Hotplug
 from domus.domains import prepare
+from domus.domains.adoption import Adoption
 from domus.domains.build import Builder, Handle
 from domus.domains.database import Database
 from domus.domains.definitions import Definitions
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
-from domus.domains.journal import DestroyDomain, ForgetConfig, RenameDomain, UndoRecord
+from domus.domains.journal import (
+    DestroyDomain,
+    ForgetConfig,
+    ForgetDefinition,
+    RenameDomain,
+    UndoRecord,
+)
 from domus.domains.kept import KeptDomains
 from domus.domains.lifecycle import Lifecycle
 from domus.domains.listing import Listing
@@ -95,6 +102,7 @@ class Domains:
             builder=self._builder,
         )
         self.managed = Managed(self._parts, blobs, self._released)
+        self.adoption = Adoption(self._parts, self._released)
 
     @classmethod
     async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:
@@ -316,6 +324,8 @@ class Domains:
                 await self._kept.forget(uuid)
             case RenameDomain(uuid, name):
                 await self.managed.give_name(uuid, name)
+            case ForgetDefinition(uuid):
+                await self._parts.definitions.forget(uuid)
 
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)

@@ -57,6 +57,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
         counts=(2, 2),
     ),
     Command(
+        name="adopt",
+        usage="DOM",
+        sentence="Take a running domain under management, whoever made it.",
+        runs="managed:adopt",
+        counts=(1, 1),
+    ),
+    Command(
         name="edit",
         usage="[options] DOM",
         sentence="Change the kept configuration of a managed domain in an editor.",

@@ -61,6 +61,11 @@ async def rename(call: Call) -> Operation:
     return await call.xend.domains.managed.rename(call.path("ref"), wanted.name, who=call.who)
 
 
+async def adopt(call: Call) -> Operation:
+    """Begin to take a running domain under management."""
+    return await call.xend.domains.adoption.adopt(call.path("ref"), who=call.who)
+
+
 async def configure(call: Call) -> ManagedDomain:
     """Keep another configuration."""
     wanted = await call.body(ConfigureRequest)
@@ -133,6 +138,15 @@ ENDPOINTS = (
         answer=Operation,
         status=HTTPStatus.ACCEPTED,
         errors=(DomainNotFound, AlreadyExists, Forbidden, Busy),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/domains/{ref}/adopt",
+        adopt,
+        "Take a running domain under management, whoever made it. The operation goes on after the answer.",
+        answer=Operation,
+        status=HTTPStatus.ACCEPTED,
+        errors=(*_KNOWN, BadInput, Forbidden, Busy),
     ),
     Endpoint(
         "POST",

@@ -1,0 +1,208 @@
+"""Managed domains when xend is killed between any two steps, and when two clients want contrary things."""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import pytest
+
+from domus.model.config import DomainConfig
+from domus.model.errors import Conflict, DomainNotFound, DomusError, OutcomeUnknown, Unreachable
+from domus.model.managed import ManagedDomain
+
+if TYPE_CHECKING:
+    from domus.client import Client
+    from domus.lab.host import LabHost
+
+pytestmark = pytest.mark.lab
+
+
+@pytest.fixture(scope="module")
+def guest(lab_host: LabHost, small_guest: tuple[Path, Path]) -> DomainConfig:
+    with lab_host.client() as client:
+        kernel, ramdisk = (client.put_blob(path) for path in small_guest)
+    return DomainConfig(name="web", kernel=kernel, ramdisk=ramdisk, memory_mib=64, cmdline="console=hvc0")
+
+
+@pytest.fixture
+def client(lab_host: LabHost) -> Iterator[Client]:
+    """A client; after the test nothing is managed, and no domain is left."""
+    with lab_host.client() as client:
+        yield client
+        for info in client.domains():
+            if info.domid != 0:
+                client.finish(client.destroy(info.uuid))
+        for managed in client.managed.list():
+            client.managed.delete(managed.uuid)
+        assert [info.domid for info in client.domains()] == [0]
+
+
+def eventually(claim: Callable[[], bool], within: float = 90) -> None:
+    end = time.monotonic() + within
+    while not claim():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.3)
+
+
+def kill_xend(host: LabHost) -> None:
+    """SIGKILL, and wait until the next one answers."""
+    pid = host.run(["cat", "/run/domus/xend.pid"]).stdout
+    host.run(["kill", "-9", pid.strip()])
+
+    def claim() -> bool:
+        if host.run(["cat", "/run/domus/xend.pid"], check=False).stdout in (pid, ""):
+            return False
+        try:
+            with host.client() as client:
+                client.api()
+        except DomusError:
+            return False
+        return True
+
+    eventually(claim)
+
+
+def test_no_acknowledged_change_is_lost_when_xend_is_killed(
+    lab_host: LabHost, client: Client, guest: DomainConfig
+) -> None:
+    acknowledged: dict[str, ManagedDomain] = {}
+
+    def change_until_killed(round_: int) -> None:
+        with lab_host.client() as mine:
+            for number in range(1000):
+                try:
+                    name = f"web{round_}-{number // 2}"
+                    config = msgspec.structs.replace(guest, name=name)
+                    if number % 2:
+                        known = acknowledged[name]
+                        config = msgspec.structs.replace(known.config, memory_mib=64 + number)
+                        acknowledged[name] = mine.managed.configure(name, config)
+                    else:
+                        acknowledged[name] = mine.managed.define(config)
+                except (Unreachable, OutcomeUnknown):
+                    return
+
+    chance = random.Random(4)
+    for round_ in range(3):
+        changing = threading.Thread(target=change_until_killed, args=(round_,))
+        changing.start()
+        time.sleep(chance.uniform(0.2, 1.0))
+        kill_xend(lab_host)
+        changing.join(60)
+    assert len(acknowledged) > 6
+    kept = {managed.name: managed for managed in client.managed.list()}
+    for name, managed in acknowledged.items():
+        assert kept[name].revision.number >= managed.revision.number
+        assert managed.revision in client.managed.history(name)
+
+
+@pytest.mark.parametrize("after", [0.0, 0.05, 0.15, 0.4])
+def test_a_rename_that_is_cut_off_is_everywhere_or_nowhere(
+    lab_host: LabHost, client: Client, guest: DomainConfig, after: float
+) -> None:
+    client.managed.define(guest)
+    client.finish(client.managed.start("web", paused=True))
+    uuid = client.domain("web").uuid
+    client.managed.rename("web", "www")
+    time.sleep(after)
+    kill_xend(lab_host)
+    names = {
+        client.domain(uuid).name,
+        client.managed.get(uuid).name,
+        client.config(uuid).name,
+        lab_host.run(["xl", "list"]).stdout.splitlines()[-1].split()[0],
+        lab_host.run(["xenstore-read", f"/vm/{uuid}/name"]).stdout.strip(),
+    }
+    assert names in ({"web"}, {"www"})
+
+
+@pytest.mark.parametrize("after", [0.1, 0.6])
+def test_a_start_that_is_cut_off_leaves_it_halted_and_startable(
+    lab_host: LabHost, client: Client, guest: DomainConfig, after: float
+) -> None:
+    client.managed.define(guest)
+    operation = client.managed.start("web", paused=True)
+    time.sleep(after)
+    kill_xend(lab_host)
+    if client.domain("web").domid is None:
+        assert client.operation(operation.id).problem is not None
+        assert client.config("web") == client.managed.get("web").config
+        client.finish(client.managed.start("web", paused=True))
+    assert client.domain("web").paused
+
+
+def both(lab_host: LabHost, *wishes: Callable[[Client], object]) -> list[DomusError | None]:
+    """What came out of wishes that were uttered at once, each by a client of its own."""
+    outcomes: list[DomusError | None] = [None] * len(wishes)
+    ready = threading.Barrier(len(wishes))
+
+    def ask(place: int) -> None:
+        with lab_host.client() as mine:
+            mine.api()
+            ready.wait()
+            try:
+                wishes[place](mine)
+            except DomusError as error:
+                outcomes[place] = error
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(wishes))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return outcomes
+
+
+def test_of_two_contrary_wishes_one_wins_and_the_other_is_told(
+    lab_host: LabHost, client: Client, guest: DomainConfig
+) -> None:
+    for _ in range(2):
+        client.managed.define(guest)
+        started, deleted = both(
+            lab_host,
+            lambda mine: mine.finish(mine.managed.start("web", paused=True)),
+            lambda mine: mine.managed.delete("web"),
+        )
+        assert (started is None) != (deleted is None)
+        if started is None:
+            assert isinstance(deleted, Conflict)
+            assert client.domain("web").paused
+            client.finish(client.destroy("web"))
+            client.managed.delete("web")
+        else:
+            assert isinstance(started, (Conflict, DomainNotFound))
+            assert client.managed.list() == []
+
+
+def test_of_two_new_names_one_wins(lab_host: LabHost, client: Client, guest: DomainConfig) -> None:
+    client.managed.define(guest)
+    outcomes = both(
+        lab_host,
+        lambda mine: mine.finish(mine.managed.rename("web", "left")),
+        lambda mine: mine.finish(mine.managed.rename("web", "right")),
+    )
+    (name,) = [managed.name for managed in client.managed.list()]
+    assert outcomes.count(None) == 1
+    assert name == ("left", "right")[outcomes.index(None)]
+    assert isinstance(next(filter(None, outcomes)), (Conflict, DomainNotFound))
+
+
+def test_of_two_edits_of_the_same_revision_one_wins(
+    lab_host: LabHost, client: Client, guest: DomainConfig
+) -> None:
+    known = client.managed.define(guest)
+
+    def with_memory(mib: int) -> Callable[[Client], object]:
+        config = msgspec.structs.replace(known.config, memory_mib=mib)
+        return lambda mine: mine.managed.configure("web", config, base=1)
+
+    outcomes = both(lab_host, with_memory(80), with_memory(96))
+    assert outcomes.count(None) == 1
+    assert client.managed.get("web").config.memory_mib == (80, 96)[outcomes.index(None)]
+    assert isinstance(next(filter(None, outcomes)), Conflict)
