@@ -5,25 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
+from domus.cli import declared
 from domus.cli.command import Command
 from domus.cli.declared import ALIASES, everything, find, present
 from domus.cli.help import usage
 from domus.cli.main import main
 from domus.cli.options import parse
 
-OURS = (
-    "check",
-    "convert",
-    "schema",
-    "host",
-    "lab",
-    "config",
-    "edit",
-    "adopt",
-    "export",
-    "import",
-    "autostart",
-)
+OURS = declared._OURS
 OLD_NAMES = [command.name for command in everything() if command.name not in OURS]
 
 
@@ -69,6 +58,19 @@ def usage_of(name: str) -> str:
         ("shutdown Domain-0", "Domain 0 cannot be shutdown", "shutdown"),
         ("dmesg x", "No parameter required", "dmesg"),
         ("info a b", "'xm info' shows everything, or the value of one KEY", "info"),
+        ("block-attach", "'xm block-attach' requires between 4 and 5 arguments.\n", "block-attach"),
+        ("block-attach web", "'xm block-attach' requires between 4 and 5 arguments.\n", "block-attach"),
+        (
+            "block-attach web phy:/dev/x xvdb",
+            "'xm block-attach' requires between 4 and 5 arguments.\n",
+            "block-attach",
+        ),
+        ("block-detach web", "'xm block-detach' requires between 2 and 3 arguments.\n", "block-detach"),
+        ("network-detach web", "'xm network-detach' requires between 2 and 3 arguments.\n", "network-detach"),
+        ("network-attach web bridge", "Invalid argument: bridge", "network-attach"),
+        ("network-attach web bridge=", "Invalid argument: bridge=", "network-attach"),
+        ("network-attach web a=b", "Invalid argument: a=b", "network-attach"),
+        ("network-attach web ip=a=b", "Invalid argument: ip=a=b", "network-attach"),
         ("host", "'xm host' does one of: add, list, rm", "host"),
         ("check", "which files?", "check"),
         (
@@ -114,6 +116,24 @@ def test_a_wrong_command_line_is_one_line_and_the_usage(
         ("console -n 1 g", "'xm console -n' is not part of this version yet"),
         ("shutdown -H -R g", "Can't specify halt and reboot"),
         ("shutdown -w", "No domain parameter given"),
+        (
+            "block-attach g phy xvdb w",
+            "Block device must have physical details specified (such as phy:/dev/vg0/web)",
+        ),
+        ("block-attach g odd:/x xvdb w", 'Block device type "odd" is invalid. (phy, file or tap)'),
+        (
+            "block-attach g phy:/dev/x xvd w",
+            "Unable to find number for device (xvd) (xvda and on, hda-hdd, sda-sdp, with an optional"
+            " partition number, or d0p0 and on)",
+        ),
+        (
+            "block-attach g phy:/dev/x xvdb x",
+            "Invalid mode (r, w, or w! for a disk that others write to as well)",
+        ),
+        (
+            "network-attach g mac=0",
+            "Cannot create a new virtual network interface - MAC address is not valid!",
+        ),
         ("shutdown a b", "No multiple domain parameters allowed"),
         ("--host", "option --host requires argument"),
         (
@@ -134,12 +154,25 @@ def test_a_failure_is_one_line(capsys: pytest.CaptureFixture[str], line: str, me
 
 @pytest.mark.parametrize("alias", sorted(ALIASES))
 def test_an_alias_says_so_and_stands_for_its_command(capsys: pytest.CaptureFixture[str], alias: str) -> None:
-    assert run(capsys, alias) == (
-        1,
-        "",
-        f"Command {alias} is deprecated.  Please use xm {ALIASES[alias]} instead.\n"
-        f"Error: 'xm {ALIASES[alias]}' is not part of this version yet\n",
-    )
+    new = ALIASES[alias]
+    status, _, err = run(capsys, alias)
+    assert status == 1
+    assert err.startswith(f"Command {alias} is deprecated.  Please use xm {new} instead.\n")
+    command = find(new)
+    assert command is not None
+    if not command.is_here:
+        assert err.endswith(f"Error: 'xm {new}' is not part of this version yet\n")
+
+
+@pytest.mark.parametrize("name", ["block-list", "network-list"])
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("", "No domain parameter given"), (" a b", "No multiple domain parameters allowed")],
+)
+def test_a_list_of_devices_is_of_one_domain(
+    capsys: pytest.CaptureFixture[str], name: str, words: str, message: str
+) -> None:
+    assert run(capsys, name + words) == (1, f"{message}\n{usage_of(name)}", "")
 
 
 def test_the_deprecated_list_v_says_so(capsys: pytest.CaptureFixture[str]) -> None:

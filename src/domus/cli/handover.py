@@ -42,6 +42,13 @@ def hand_over(config: DomainConfig, target: Target) -> DomainConfig:
     )
 
 
+def hand_over_disk(disk: Disk, target: Target) -> Disk:
+    """One disk as the host can use it."""
+    if target.shares_files:
+        return msgspec.structs.replace(disk, target=_absolute(disk.target))
+    return _as_lun(disk, target)
+
+
 def missing_files(config: DomainConfig) -> list[str]:
     """What is said, in xm's words, about each file of this machine that is not there."""
     from domus.config.files import missing_kernel

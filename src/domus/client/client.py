@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from domus.client.console import ConsoleStream
+    from domus.client.devices import Devices
     from domus.client.managed import Managed
     from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
     from domus.model.config import DomainConfig
@@ -176,6 +177,13 @@ class Client:
 
         target = f"{domain_path(ref)}/console?write={int(write)}&scrollback={int(scrollback)}"
         return ConsoleStream.open(self.calls.exchange.peer, target)
+
+    @cached_property
+    def devices(self) -> Devices:
+        """Devices of running domains."""
+        from domus.client.devices import Devices
+
+        return Devices(self.calls)
 
     # Operations
 

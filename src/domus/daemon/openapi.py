@@ -19,6 +19,9 @@ Document = dict[str, Any]
 _REF: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _PATH_PARAMETERS: Final = {
+    "kind": "kind of device, by the name of its frontend",
+    "name": "a disk's name in the guest, or its number",
+    "place": "a network card's number or MAC address",
     "ref": "name, id or uuid of a domain, looked up in this order",
     "id": "id of an operation",
     "sha256": "64 hexadecimal digits in lower case",

@@ -123,6 +123,16 @@ class Hotplug:
         while any(device.domid == domid for device in self._known()):
             await self._news.wait()
 
+    async def wait_unplugged(self, device: DeviceRef) -> None:
+        """Wait until the backend of a device is gone."""
+        while device in self._known():
+            await self._news.wait()
+
+    def names_of(self, device: DeviceRef) -> tuple[str | None, str | None]:
+        """The block device that a disk's backend serves, and the name of a vif's device in dom0."""
+        disk = self._occupants.get(device)
+        return None if disk is None else disk.params, self._vifs.get(device)
+
     async def _plugged(self, device: DeviceRef) -> None:
         while device not in self._outcomes:
             await self._news.wait()

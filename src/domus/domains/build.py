@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import time
-from collections.abc import Iterable
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -14,8 +13,9 @@ from msgspec.structs import replace
 
 from domus.devices.backends import NO_SCRIPT
 from domus.devices.hotplug import Hotplug
-from domus.devices.vbd import Claim, is_writable
+from domus.devices.vbd import is_writable
 from domus.domains import prepare
+from domus.domains.claims import DiskClaims
 from domus.domains.journal import DestroyDomain, ForgetConfig, UndoRecord
 from domus.domains.kept import Kept, KeptDomains
 from domus.domains.listing import Listing
@@ -52,6 +52,7 @@ class Builder:
         blobs: BlobStore,
         kept: KeptDomains,
         listing: Listing,
+        claims: DiskClaims,
     ) -> None:
         self._libxl = libxl
         self._workers = workers
@@ -59,9 +60,7 @@ class Builder:
         self._blobs = blobs
         self._kept = kept
         self._listing = listing
-        #: disks of domains that are being built, which no backend has yet
-        self._claims: dict[str, tuple[Claim, ...]] = {}
-        self._checking = asyncio.Lock()
+        self._claims = claims
         self._physinfo: dict[str, Any] | None = None
 
     async def create(self, operation: Handle, config: DomainConfig, *, paused: bool) -> None:
@@ -78,7 +77,7 @@ class Builder:
             if not paused:
                 await self._start(operation, config, domid)
         finally:
-            self._claims.pop(kept.uuid, None)
+            self._claims.drop(kept.uuid)
 
     async def build_again(self, operation: Handle, kept: Kept) -> None:
         """Build a domain anew that ended itself; what is left of its last boot goes first.
@@ -92,7 +91,7 @@ class Builder:
             domid = await self._build(operation, kept, prepared, (DestroyDomain(kept.uuid),))
             await self._start(operation, kept.config, domid)
         finally:
-            self._claims.pop(kept.uuid, None)
+            self._claims.drop(kept.uuid)
 
     async def take_away(self, uuid: str, domid: int | None = None) -> None:
         """Destroy the domains of this uuid, or only that boot of it; harmless when there is none.
@@ -133,33 +132,12 @@ class Builder:
 
     async def _prepared(self, config: DomainConfig) -> Prepared:
         """Check everything, and claim the disks."""
-        # One after the other: two that want the same disk must not both find it free.
-        async with self._checking:
-            running = await self._listing.list()
-            prepare.check_identity(config, running)
+        async with self._claims.checking() as others:
+            prepare.check_identity(config, await self._listing.list())
             await self._check_guest_type(config.guest_type)
-            names = {info.domid: info.name for info in running}
-            claimed = [claim for claims in self._claims.values() for claim in claims]
-            prepared = await self._workers.call(self._prepare, config, names, claimed)
-            self._claims[config.uuid or ""] = tuple(
-                Claim(f"domain '{config.name}'", claim.path, claim.number, claim.writable, claim.shared)
-                for claim in prepared.claims
-            )
+            prepared = await self._workers.call(prepare.prepare, config, self._blobs, others)
+            self._claims.hold(config.uuid or "", config.name, prepared.claims)
         return prepared
-
-    def _prepare(
-        self, config: DomainConfig, names: dict[int | None, str], claimed: Iterable[Claim]
-    ) -> Prepared:
-        occupied = (
-            Claim(
-                f"domain '{names.get(each.device.domid, each.device.domid)}'",
-                each.path(),
-                each.number,
-                each.writable,
-            )
-            for each in self._hotplug.occupants()
-        )
-        return prepare.prepare(config, self._blobs, [*occupied, *claimed])
 
     async def _check_guest_type(self, guest_type: GuestType) -> None:
         if self._physinfo is None:
@@ -178,7 +156,7 @@ class Builder:
             for place, image in prepared.images().items():
                 async with operation.step(f"attaching {image.path}"):
                     read_only = not is_writable(prepared.config.disks[place])
-                    loops[place] = await self._workers.call(_attach, held, image.path, read_only)
+                    loops[place] = await self._workers.call(attach_loop, held, image.path, read_only)
             document = await self._workers.call(self._document, prepared.connected(loops))
             async with operation.step("building", undo=undo):
                 await self._kept.put(kept)
@@ -213,6 +191,6 @@ class Builder:
                 raise HostProblem(f"Failed to unpause domain {config.name}", hint=error.what) from error
 
 
-def _attach(held: ExitStack, path: str, read_only: bool) -> str:
+def attach_loop(held: ExitStack, path: str, read_only: bool) -> str:
     """Attach a loop device and hold it, in one call: cancelled in its middle, nothing is held by nobody."""
     return held.enter_context(loop.attach(path, read_only=read_only)).path

@@ -42,6 +42,8 @@ class EventKind(StrEnum):
     DOMAIN_DEFINED = "domain.defined"  #: xend keeps its configuration from now on; details "who", "revision"
     DOMAIN_CONFIGURED = "domain.configured"  #: what is kept of it has changed; as before
     DOMAIN_DELETED = "domain.deleted"  #: nothing is kept of it any more; as before
+    DEVICE_ATTACHED = "device.attached"  #: to a running domain; details "device" and "devid"
+    DEVICE_DETACHED = "device.detached"  #: from a running domain; details as above
     OPERATION_STARTED = "operation.started"  #: details "id", "kind", "who"
     OPERATION_ENDED = "operation.ended"  #: details "id", "kind", "who", "state", and "problem" if it failed
 

@@ -49,7 +49,29 @@ class ForgetDefinition(msgspec.Struct, frozen=True, tag="forget-definition"):
     uuid: str
 
 
-UndoRecord = DestroyDomain | ForgetConfig | RenameDomain | ForgetDefinition
+class TakeDevice(msgspec.Struct, frozen=True, tag="take-device"):
+    """Take a device away at once, without asking the guest.
+
+    Both ways: it undoes an attachment, and finishes a forced detachment that was cut off.
+    """
+
+    uuid: str
+    domid: int
+    kind: str  #: of its frontend: "vbd", "vif"
+    devid: int
+    mark: str  #: what tells it from another one of that number: a disk's target, a card's MAC address
+
+
+class SettleDevice(msgspec.Struct, frozen=True, tag="settle-device"):
+    """A device whose guest was asked to let go of it: taken away if the guest has, else put back."""
+
+    uuid: str
+    domid: int
+    kind: str
+    devid: int
+
+
+UndoRecord = DestroyDomain | ForgetConfig | RenameDomain | ForgetDefinition | TakeDevice | SettleDevice
 
 R = TypeVar("R", bound=msgspec.Struct)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -11,6 +11,7 @@ from msgspec.structs import replace
 from domus.devices.hotplug import Hotplug
 from domus.domains import differences
 from domus.domains.build import Builder
+from domus.domains.claims import DiskClaims
 from domus.domains.database import Database
 from domus.domains.definitions import Definitions
 from domus.domains.events import EventBus, EventKind
@@ -44,6 +45,9 @@ class Parts:
     hotplug: Hotplug
     listing: Listing
     builder: Builder
+    claims: DiskClaims
+    #: releases the locks that an operation held; what happened to the domain meanwhile is looked at then
+    released: Callable[..., None]
 
     async def list(self) -> builtins.list[DomainInfo]:
         """All domains that Xen has, and the managed ones that do not run; sorted by name as bytes are."""

@@ -5,6 +5,7 @@ Looks at files, devices and bridges of this host; changes nothing.
 
 from __future__ import annotations
 
+import os
 import secrets
 import stat
 import uuid as uuids
@@ -26,6 +27,9 @@ from domus.model.names import check_domain_name, check_uuid
 from domus.network import bridges
 from domus.storage import blobs, dom0_use, targets
 from domus.storage.blobs import BlobStore
+
+#: where Xen's tools look for hotplug scripts (libxl_xen_script_dir_path)
+SCRIPTS: Final = Path("/etc/xen/scripts")
 
 _DOM0: Final = (None, "0", "Domain-0")
 
@@ -63,19 +67,36 @@ class Prepared:
         Args:
             loops: loop devices of `images`.
         """
-        disks = []
-        for place, (disk, target) in enumerate(zip(self.config.disks, self.disks, strict=True)):
-            if target is None:
-                disks.append(disk)
-            elif self._is_ours(disk):
-                path = loops.get(place, target.path)
-                disks.append(replace(disk, target=path, backend="phy", script=NO_SCRIPT))
-            else:
-                disks.append(replace(disk, target=target.path))
-        return replace(self.config, disks=tuple(disks))
+        guest_type = self.config.guest_type
+        disks = tuple(
+            connected_disk(disk, guest_type, target, loops.get(place))
+            for place, (disk, target) in enumerate(zip(self.config.disks, self.disks, strict=True))
+        )
+        return replace(self.config, disks=disks)
 
     def _is_ours(self, disk: Disk) -> bool:
-        return plugging(disk, self.config.guest_type) is Plugging.LOOP
+        return is_plugged_by_xend(disk, self.config.guest_type)
+
+
+def is_plugged_by_xend(disk: Disk, guest_type: GuestType) -> bool:
+    """Xend answers this disk's backend."""
+    return plugging(disk, guest_type) is Plugging.LOOP
+
+
+def connected_disk(
+    disk: Disk, guest_type: GuestType, target: targets.Target | None, loop_device: str | None
+) -> Disk:
+    """A disk as libxl is told of it.
+
+    Args:
+        target: what it really is; None: not a target of this host's.
+        loop_device: of a disk that is an image file, and that xend plugs.
+    """
+    if target is None:
+        return disk
+    if is_plugged_by_xend(disk, guest_type):
+        return replace(disk, target=loop_device or target.path, backend="phy", script=NO_SCRIPT)
+    return replace(disk, target=target.path)
 
 
 def chosen(config: DomainConfig) -> DomainConfig:
@@ -86,10 +107,12 @@ def chosen(config: DomainConfig) -> DomainConfig:
     """
     check_domain_name(config.name)
     uuid = str(uuids.uuid4()) if config.uuid is None else check_uuid(config.uuid)
-    nics = tuple(
-        nic if nic.mac else replace(nic, mac=vif.choose_mac(secrets.token_bytes(3))) for nic in config.nics
-    )
-    return replace(config, uuid=uuid, nics=nics)
+    return replace(config, uuid=uuid, nics=tuple(with_mac(nic) for nic in config.nics))
+
+
+def with_mac(nic: Nic) -> Nic:
+    """A card with the MAC address that it keeps from now on."""
+    return nic if nic.mac else replace(nic, mac=vif.choose_mac(secrets.token_bytes(3)))
 
 
 def check_identity(config: DomainConfig, running: Iterable[DomainInfo]) -> None:
@@ -116,8 +139,10 @@ def prepare(config: DomainConfig, store: BlobStore, others: Iterable[Claim]) -> 
     Where it runs:
         Reads files and sysfs, and may unpack a kernel: worker threads.
     """
-    nics = tuple(_nic(nic, f"vif[{place}]") for place, nic in enumerate(config.nics))
-    found = tuple(_target(disk, config, f"disk[{place}]") for place, disk in enumerate(config.disks))
+    nics = tuple(prepare_nic(nic, f"vif[{place}]") for place, nic in enumerate(config.nics))
+    found = tuple(
+        _target(disk, config.guest_type, f"disk[{place}]") for place, disk in enumerate(config.disks)
+    )
     claims = [
         Claim.of_target(f"disk[{place}]", target, disk)
         for place, (disk, target) in enumerate(zip(config.disks, found, strict=True))
@@ -132,9 +157,34 @@ def prepare(config: DomainConfig, store: BlobStore, others: Iterable[Claim]) -> 
     return Prepared(replace(images, nics=nics), found, tuple(claims))
 
 
-def _target(disk: Disk, config: DomainConfig, where: str) -> targets.Target | None:
+def prepare_disk(
+    disk: Disk, guest_type: GuestType, others: Iterable[Claim], where: str
+) -> tuple[targets.Target | None, Claim | None]:
+    """Look at one disk: what it really is, and the claim to it; None: it is not a target of this host's.
+
+    Raises, and runs, as `prepare`.
+    """
+    if disk.script is not None:
+        _check_script(disk.script)
+    target = _target(disk, guest_type, where)
+    if target is None:
+        return None, None
+    claim = Claim.of_target(where, target, disk)
+    check_claim(claim, others)
+    _check_dom0(claim, target)
+    return target, claim
+
+
+def _check_script(name: str) -> None:
+    path = SCRIPTS / name  # an absolute name stands by itself
+    if not os.access(path, os.X_OK):
+        kind = path.name.removeprefix("block-")
+        raise BadInput(f'Block device type "{kind}" is invalid.', hint=f"this host has no executable {path}")
+
+
+def _target(disk: Disk, guest_type: GuestType, where: str) -> targets.Target | None:
     vdev.number(disk.vdev)
-    if plugging(disk, config.guest_type) not in (Plugging.LOOP, Plugging.QEMU) or disk.target is None:
+    if plugging(disk, guest_type) not in (Plugging.LOOP, Plugging.QEMU) or disk.target is None:
         return None
     if disk.backend_domain not in _DOM0:
         return None
@@ -153,7 +203,13 @@ def _check_dom0(claim: Claim, target: targets.Target) -> None:
         )
 
 
-def _nic(nic: Nic, where: str) -> Nic:
+def prepare_nic(nic: Nic, where: str) -> Nic:
+    """A card with its bridge and the size of its packets, as they are on this host.
+
+    Raises:
+        NotFound: there is no such bridge or network.
+        Conflict: the name of its device is taken.
+    """
     if nic.script is not None or nic.backend_domain not in _DOM0:
         return nic
     if nic.network is not None:

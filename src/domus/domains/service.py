@@ -15,9 +15,12 @@ from typing import Final, Self
 from domus.devices.hotplug import Hotplug
 from domus.domains import prepare
 from domus.domains.adoption import Adoption
+from domus.domains.attachments import Attachments
 from domus.domains.build import Builder, Handle
+from domus.domains.claims import DiskClaims
 from domus.domains.database import Database
 from domus.domains.definitions import Definitions
+from domus.domains.device_lists import DeviceLists
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
 from domus.domains.journal import (
@@ -25,6 +28,8 @@ from domus.domains.journal import (
     ForgetConfig,
     ForgetDefinition,
     RenameDomain,
+    SettleDevice,
+    TakeDevice,
     UndoRecord,
 )
 from domus.domains.kept import KeptDomains
@@ -82,7 +87,8 @@ class Domains:
         self._locks = DomainLocks()
         self._hotplug = Hotplug(store)
         self._listing = Listing(store, libxl, self._workers)
-        self._builder = Builder(libxl, self._workers, self._hotplug, blobs, kept, self._listing)
+        claims = DiskClaims(self._hotplug, self._listing, self._workers)
+        self._builder = Builder(libxl, self._workers, self._hotplug, blobs, kept, self._listing, claims)
         self._endings = Endings(
             self._builder, kept, definitions, self._locks, self.operations, events, self._released
         )
@@ -100,9 +106,13 @@ class Domains:
             hotplug=self._hotplug,
             listing=self._listing,
             builder=self._builder,
+            claims=claims,
+            released=self._released,
         )
         self.managed = Managed(self._parts, blobs, self._released)
         self.adoption = Adoption(self._parts, self._released)
+        self.attachments = Attachments(self._parts)
+        self.device_lists = DeviceLists(self._parts)
 
     @classmethod
     async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:
@@ -326,6 +336,10 @@ class Domains:
                 await self.managed.give_name(uuid, name)
             case ForgetDefinition(uuid):
                 await self._parts.definitions.forget(uuid)
+            case TakeDevice():
+                await self.attachments.take(record)
+            case SettleDevice():
+                await self.attachments.settle(record)
 
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from domus.cli.command import Command
 
 #: the modules beside this one, those that are used most first: an exact name is looked for no further
-AREAS: Final = ("domains", "managed", "host", "languages", "assistance", "later", "gone")
+AREAS: Final = ("domains", "managed", "devices", "host", "languages", "assistance", "later", "gone")
 
 #: old names that still work, with a line that tells the new one
 ALIASES: Final = {
@@ -32,7 +32,7 @@ ALIASES: Final = {
 
 #: commands of ours that xm did not have: they may not make an old prefix ambiguous
 _OURS: Final = frozenset(
-    {"check", "convert", "schema", "host", "lab"}
+    {"check", "convert", "schema", "host", "lab", "cd-insert", "cd-eject"}
     | {"config", "edit", "adopt", "export", "import", "autostart"}
 )
 

@@ -40,6 +40,11 @@ def pci_devices(reading: Reading) -> None:
         reading.error("pci", "does not go with memory below maxmem for HVM guests", "set memory to maxmem")
 
 
+def read_pci(spec: Spec) -> list[PciDevice]:
+    """The devices of one specification by itself; empty: it was wrong, and that is reported."""
+    return _devices(spec, {})
+
+
 def _defaults(reading: Reading) -> dict[str, Any]:
     defaults = {
         name: reading.value(f"pci_{name}") for name in _FLAGS if reading.value(f"pci_{name}") is not None

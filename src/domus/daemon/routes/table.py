@@ -10,7 +10,7 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from domus.daemon.door import Door
-from domus.daemon.routes import blobs, console, domains, events, host, managed, operations, root
+from domus.daemon.routes import blobs, console, devices, domains, events, host, managed, operations, root
 from domus.daemon.routes.endpoint import Endpoint, Resource
 from domus.daemon.xend import Xend
 
@@ -19,6 +19,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *host.ENDPOINTS,
     *domains.ENDPOINTS,
     *managed.ENDPOINTS,
+    *devices.ENDPOINTS,
     *console.ENDPOINTS,
     *operations.ENDPOINTS,
     *events.ENDPOINTS,

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from domus.xen.libxl import abi, domains, host, lifecycle
+from domus.xen.libxl import abi, devices, domains, host, lifecycle
 
 
-class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle):
+class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle, devices.DeviceCalls):
     """Xen's toolstack library, by documents: what it knows comes as the JSON that it prints itself.
 
     libxl = Libxl.open()
@@ -27,7 +27,7 @@ class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle):
         Raises:
             HostProblem: this host does not run Xen, its tools are not installed, or we are not root.
         """
-        areas = (abi, host, domains, lifecycle)
+        areas = (abi, host, domains, lifecycle, devices)
         prototypes = {name: row for area in areas for name, row in area.PROTOTYPES.items()}
         return cls(abi.load(prototypes))
 

@@ -1,0 +1,61 @@
+"""Single devices, as the arguments of a command name them: read by the same rules as in a file.
+
+>>> disk("phy:/dev/vg0/web,xvdb,w").vdev
+'xvdb'
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from domus.config.document import Document, Spec
+from domus.config.problems import Finding, Report, Source
+from domus.config.reading.disks import read_disk
+from domus.config.reading.nics import read_nic
+from domus.config.reading.pci import read_pci
+from domus.config.reading.reading import Reading
+from domus.model.config import Disk, Nic, PciDevice
+from domus.model.errors import Internal
+
+T = TypeVar("T")
+
+Warn = Callable[[Finding], None]
+
+
+def disk(text: str, *, directory: Path | None = None, warn: Warn = lambda finding: None) -> Disk:
+    """A disk in xm's form or in xl's.
+
+    Args:
+        directory: where a relative path begins; None: there are none.
+        warn: told what is doubtful.
+
+    Raises:
+        InvalidConfig: with everything that is wrong.
+    """
+    return _read(read_disk, "disk", text, directory, warn)
+
+
+def nic(text: str, *, warn: Warn = lambda finding: None) -> Nic:
+    """A network card: `key=value,key=value`. As `disk`."""
+    return _read(read_nic, "vif", text, None, warn)
+
+
+def pci(text: str, *, warn: Warn = lambda finding: None) -> list[PciDevice]:
+    """PCI devices, several if the text names several functions of one. As `disk`."""
+    return _read(lambda _, spec: read_pci(spec), "pci", text, None, warn)
+
+
+def _read(
+    read: Callable[[Reading, Spec], T | None], label: str, text: str, directory: Path | None, warn: Warn
+) -> T:
+    report = Report(Source("", text))
+    reading = Reading(Document(report, "xm", base=directory, directory=directory))
+    found = read(reading, Spec(report, label, text, None))
+    report.check()
+    for finding in report.warnings:
+        warn(finding)
+    if found is None:
+        raise Internal(f"{label} {text[:80]!r} was not understood, and nothing said why")
+    return found

@@ -1,0 +1,332 @@
+"""Disks and network cards of running domains: attached, detached, and their media changed.
+
+Every step that leaves something is in the journal first. An attachment that fails, is cancelled, or is cut
+off with xend is taken back; a detachment that the guest does not agree to is put back as it was.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import ExitStack
+from typing import Final
+
+from msgspec.structs import replace
+
+from domus.config import vdev
+from domus.devices import attached, letting_go, vif
+from domus.devices.attached import Attached
+from domus.devices.backends import NO_SCRIPT
+from domus.devices.letting_go import Answer
+from domus.devices.vbd import is_writable
+from domus.domains import prepare
+from domus.domains.build import Handle, attach_loop
+from domus.domains.events import EventKind
+from domus.domains.journal import SettleDevice, TakeDevice
+from domus.domains.leftovers import Leftovers
+from domus.domains.parts import Parts
+from domus.domains.reconfigure import reconfigure, with_disk, with_nic, without_disk, without_nic
+from domus.model.config import Disk, GuestType, Nic
+from domus.model.domain import DomainInfo
+from domus.model.errors import AlreadyExists, BadInput, Conflict, NotFound, WrongState
+from domus.model.operation import Operation
+from domus.storage.targets import Target
+
+log = logging.getLogger(__name__)
+
+VBD: Final = "vbd"
+VIF: Final = "vif"
+
+#: Seconds for a backend to be plugged.
+_PLUGGED_WITHIN: Final = 10.0
+#: Seconds for a guest to let go of a device. A guest that is well does within one.
+LETS_GO_WITHIN: Final = 10.0
+#: Seconds for a guest to finish what it has begun already.
+_ENDS_WITHIN: Final = 3.0
+
+_LIBXL_KINDS: Final = {VBD: "disk", VIF: "nic"}
+_WITHOUT: Final = {VBD: without_disk, VIF: without_nic}
+#: the node of a backend that tells a device from another one of its number
+_MARKS: Final = {VBD: "params", VIF: "mac"}
+
+
+class Attachments:
+    """Devices come and go. For the event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    # Disks
+
+    async def attach_disk(self, reference: str, disk: Disk, *, who: str) -> Operation:
+        """Attach a disk; it is in the guest soon after the operation's end.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
+            BadInput: its name is none.
+        """
+        info, domid = await self._parts.alive(reference, "attach a disk to")
+        vdev.number(disk.vdev)
+
+        async def body(operation: Handle) -> None:
+            await self._attach_disk(operation, info, domid, disk)
+
+        return await self._begin("block-attach", info, body, who)
+
+    async def detach_disk(self, reference: str, name: str, *, force: bool, who: str) -> Operation:
+        """Take a disk away, `name` being its name or number; unless `force`, the guest must let go of it.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
+            NotFound: it has no such disk.
+        """
+        info, domid = await self._parts.alive(reference, "detach a disk from")
+        try:
+            devid = vdev.number(name)
+        except BadInput as error:
+            raise NotFound(f"Device {name[:60]} not connected", hint=error.hint) from None
+        device = await self._device(domid, VBD, devid, shown=name)
+
+        async def body(operation: Handle) -> None:
+            await self._detach(operation, info, device, force=force)
+
+        return await self._begin("block-detach", info, body, who)
+
+    async def change_medium(self, reference: str, disk: Disk, *, who: str) -> Operation:
+        """Put another medium into the CD drive of the disk's name; without a target it is taken out.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), Busy.
+            NotFound: it has no disk of that name.
+            WrongState: it has ended, or is no HVM guest, or the disk is no CD drive.
+        """
+        info, domid = await self._parts.alive(reference, "change a medium of")
+        devid = vdev.number(disk.vdev)
+        device = await self._device(domid, VBD, devid, shown=disk.vdev)
+        (kind,) = await attached.backend_nodes(self._parts.store, device, "device-type")
+        if kind != "cdrom" or not disk.cdrom:
+            raise WrongState(
+                f"Refusing to reconfigure device vbd:{devid} to {disk.target or 'empty'}",
+                hint="only the medium of a CD drive can be changed",
+            )
+        if info.guest_type is not GuestType.HVM:
+            raise WrongState("only an HVM guest's CD drive can change its medium", hint="attach another disk")
+
+        async def body(operation: Handle) -> None:
+            async with operation.step("checking"):
+                ready, _ = await self._claimed(info, disk)
+            try:
+                async with operation.step("changing the medium"):
+                    await self._parts.workers.call(self._parts.libxl.insert_medium, domid, _disk_json(ready))
+                    await reconfigure(self._parts.kept, info.uuid, domid, with_disk(disk))
+            finally:
+                self._parts.claims.drop(_key(info, disk))
+
+        return await self._begin("block-configure", info, body, who)
+
+    async def _attach_disk(self, operation: Handle, info: DomainInfo, domid: int, disk: Disk) -> None:
+        parts, devid = self._parts, vdev.number(disk.vdev)
+        async with operation.step("checking"):
+            if await attached.find(parts.store, domid, VBD, devid):
+                raise AlreadyExists(f"Device {disk.vdev} ({devid}, vbd) is already connected.")
+            _, target = await self._claimed(info, disk)
+        try:
+            with ExitStack() as held:
+                path = None
+                ours = prepare.is_plugged_by_xend(disk, info.guest_type)
+                if target is not None and target.is_file and ours:
+                    async with operation.step(f"attaching {target.path}"):
+                        path = await parts.workers.call(attach_loop, held, target.path, not is_writable(disk))
+                ready = prepare.connected_disk(disk, info.guest_type, target, path)
+                undo = TakeDevice(info.uuid, domid, VBD, devid, ready.target or "")
+                async with operation.step("connecting", undo=undo):
+                    await parts.workers.call(parts.libxl.add_device, domid, "disk", _disk_json(ready))
+                    if ours:
+                        await parts.hotplug.wait_plugged(domid, vbds=[devid], vifs=[], within=_PLUGGED_WITHIN)
+                    await reconfigure(parts.kept, info.uuid, domid, with_disk(disk))
+                # blkback has the loop device open now: it lasts as long as that does.
+        finally:
+            parts.claims.drop(_key(info, disk))
+        operation.result(domid=domid)
+        parts.tell(EventKind.DEVICE_ATTACHED, info, device=VBD, devid=str(devid))
+
+    async def _claimed(self, info: DomainInfo, disk: Disk) -> tuple[Disk, Target | None]:
+        """Check a disk and claim it: as libxl is told of it, and what it really is."""
+        async with self._parts.claims.checking() as others:
+            target, claim = await self._parts.workers.call(
+                prepare.prepare_disk, disk, info.guest_type, others, disk.vdev
+            )
+            if claim is not None:
+                self._parts.claims.hold(_key(info, disk), info.name, [claim])
+        return prepare.connected_disk(disk, info.guest_type, target, None), target
+
+    # Network cards
+
+    async def attach_nic(self, reference: str, nic: Nic, *, who: str) -> Operation:
+        """Attach a network card; it gets a number and a MAC address if it has none.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
+        """
+        info, domid = await self._parts.alive(reference, "attach a network card to")
+
+        async def body(operation: Handle) -> None:
+            await self._attach_nic(operation, info, domid, prepare.with_mac(nic))
+
+        return await self._begin("network-attach", info, body, who)
+
+    async def detach_nic(self, reference: str, place: str, *, force: bool, who: str) -> Operation:
+        """Take a network card away, `place` being its number or MAC address; `force` as for a disk.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
+            NotFound: it has no such card.
+        """
+        info, domid = await self._parts.alive(reference, "detach a network card from")
+        device = await self._nic(info, domid, place)
+
+        async def body(operation: Handle) -> None:
+            await self._detach(operation, info, device, force=force)
+
+        return await self._begin("network-detach", info, body, who)
+
+    async def _attach_nic(self, operation: Handle, info: DomainInfo, domid: int, nic: Nic) -> None:
+        from domus.config.compile.devices import nic_json
+
+        parts = self._parts
+        async with operation.step("checking"):
+            present = await attached.devices(parts.store, domid, VIF)
+            devid = await self._free_number(info, present, nic)
+            for device in present:
+                (mac,) = await attached.backend_nodes(parts.store, device, "mac")
+                if (mac or "").lower() == nic.mac:
+                    raise AlreadyExists(f'The mac "{nic.mac}" is already defined')
+            numbered = replace(nic, devid=devid)
+            ready = prepare.prepare_nic(numbered, "vif")
+        undo = TakeDevice(info.uuid, domid, VIF, devid, nic.mac or "")
+        async with operation.step("connecting", undo=undo):
+            await parts.workers.call(parts.libxl.add_device, domid, "nic", nic_json(ready, devid, NO_SCRIPT))
+            if ready.script == NO_SCRIPT:
+                await parts.hotplug.wait_plugged(domid, vbds=[], vifs=[devid], within=_PLUGGED_WITHIN)
+            await reconfigure(parts.kept, info.uuid, domid, with_nic(numbered))
+        operation.result(domid=domid)
+        parts.tell(EventKind.DEVICE_ATTACHED, info, device=VIF, devid=str(devid))
+
+    async def _free_number(self, info: DomainInfo, present: list[Attached], nic: Nic) -> int:
+        """The number that a card gets: its own, else the first that no card has."""
+        taken = {device.devid for device in present}
+        if nic.devid is not None:
+            if nic.devid in taken:
+                raise AlreadyExists(f"Device {nic.devid} (vif) is already connected.")
+            return nic.devid
+        kept = self._parts.kept.running(info.uuid, info.domid)
+        taken |= set() if kept is None else set(vif.devids(kept.config.nics))
+        return next(number for number in range(len(taken) + 1) if number not in taken)
+
+    async def _nic(self, info: DomainInfo, domid: int, place: str) -> Attached:
+        if place.isascii() and place.isdecimal() and len(place) < 10:
+            return await self._device(domid, VIF, int(place), shown=place)
+        if place.count(":") != 5:
+            raise NotFound(
+                f"unknown devid {place[:60]}", hint="a number or a MAC address of `xm network-list`"
+            )
+        for device in await attached.devices(self._parts.store, domid, VIF):
+            (mac,) = await attached.backend_nodes(self._parts.store, device, "mac")
+            if (mac or "").lower() == place.lower():
+                return device
+        raise NotFound(f"Cannot find device '{place[:60]}' in domain '{info.name}'")
+
+    # Both
+
+    async def _begin(
+        self, kind: str, info: DomainInfo, body: Callable[[Handle], Awaitable[None]], who: str
+    ) -> Operation:
+        self._parts.locks.take(info.uuid, domain=info.name, doing=f"{kind} is going on")
+        return await self._parts.operations.start(
+            kind,
+            domain=info.name,
+            uuid=info.uuid,
+            who=who,
+            body=body,
+            on_end=lambda: self._parts.released(info.uuid),
+        )
+
+    async def _device(self, domid: int, kind: str, devid: int, *, shown: str) -> Attached:
+        device = await attached.find(self._parts.store, domid, kind, devid)
+        if device is None:
+            raise NotFound(f"Device {shown[:60]} not connected")
+        return device
+
+    async def _detach(self, operation: Handle, info: DomainInfo, device: Attached, *, force: bool) -> None:
+        if force:
+            (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[device.kind])
+            undo = TakeDevice(info.uuid, device.domid, device.kind, device.devid, mark or "")
+            async with operation.step("taking it away", undo=undo):
+                await self._remove(info.uuid, device)
+        else:
+            settle = SettleDevice(info.uuid, device.domid, device.kind, device.devid)
+            async with operation.step("asking the guest to let go of it", undo=settle):
+                answer = await letting_go.ask(self._parts.store, device, within=LETS_GO_WITHIN)
+                if answer is not Answer.LET_GO:
+                    raise Conflict(
+                        f"Device {device} could not be disconnected. ",
+                        hint="the guest does not let go of it; -f takes it away at once",
+                    )
+                await self._remove(info.uuid, device)
+        operation.result(domid=device.domid)
+        self._parts.tell(EventKind.DEVICE_DETACHED, info, device=device.kind, devid=str(device.devid))
+
+    async def _remove(self, uuid: str, device: Attached) -> None:
+        """Take a device away, and what it leaves in dom0; then it is not in the kept configuration either."""
+        parts = self._parts
+        left = Leftovers(parts.hotplug, device.ref)
+        place = str(device.devid) if device.kind == VBD else device.devid
+        await parts.workers.call(
+            parts.libxl.remove_device, device.domid, _LIBXL_KINDS[device.kind], place, force=True
+        )
+        await left.wait_gone()
+        await reconfigure(parts.kept, uuid, device.domid, _WITHOUT[device.kind](device.devid))
+
+    # Undoing
+
+    async def take(self, record: TakeDevice) -> None:
+        """Take away what an attachment made, or what a forced detachment was about."""
+        device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
+        if device is None:
+            without = _WITHOUT[record.kind](record.devid)
+            await reconfigure(self._parts.kept, record.uuid, record.domid, without)
+            return
+        (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[record.kind])
+        # QEMU's disks have their format before the target.
+        if (mark or "") == record.mark or (mark or "").endswith(f":{record.mark}"):
+            await self._remove(record.uuid, device)
+        else:
+            log.warning("device %s of domain %d is another one by now", device, record.domid)
+
+    async def settle(self, record: SettleDevice) -> None:
+        """Finish a detachment that the guest has agreed to, and take the question back otherwise."""
+        device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
+        if device is None:
+            without = _WITHOUT[record.kind](record.devid)
+            await reconfigure(self._parts.kept, record.uuid, record.domid, without)
+            return
+        answer = await letting_go.standing(self._parts.store, device)
+        if answer is Answer.AT_IT:
+            answer = await letting_go.ask(self._parts.store, device, within=_ENDS_WITHIN)
+        match answer:
+            case Answer.LET_GO:
+                await self._remove(record.uuid, device)
+            case Answer.SILENT:
+                await letting_go.put_back(self._parts.store, device)
+            case Answer.AT_IT:
+                log.warning("the guest of device %s of domain %d is still closing it", device, record.domid)
+
+
+def _key(info: DomainInfo, disk: Disk) -> str:
+    return f"{info.uuid}/{vdev.number(disk.vdev)}"
+
+
+def _disk_json(disk: Disk) -> dict[str, object]:
+    from domus.config.compile.devices import disk_json  # heavy: only who attaches needs it
+
+    return disk_json(disk, NO_SCRIPT)
