@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from domus.client.console import ConsoleStream
     from domus.client.devices import Devices
     from domus.client.managed import Managed
+    from domus.client.saving import Saving
     from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
     from domus.model.config import DomainConfig
     from domus.model.domain import DomainInfo
@@ -184,6 +185,13 @@ class Client:
         from domus.client.devices import Devices
 
         return Devices(self.calls)
+
+    @cached_property
+    def saving(self) -> Saving:
+        """Domains into files and back."""
+        from domus.client.saving import Saving
+
+        return Saving(self.calls)
 
     # Operations
 

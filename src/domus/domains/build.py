@@ -6,6 +6,7 @@ import asyncio
 import logging
 import math
 import time
+from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any, Final
 
@@ -33,6 +34,9 @@ from domus.xen.libxl import Libxl
 log = logging.getLogger(__name__)
 
 Handle = OperationHandle[UndoRecord]
+
+#: makes a domain in Xen from libxl's document; returns its domid
+Make = Callable[[dict[str, Any]], Awaitable[int]]
 
 #: Seconds for all devices of a domain; libxl gives each 10 s to its backend before.
 _PLUGGED_WITHIN: Final = 10.0
@@ -63,8 +67,13 @@ class Builder:
         self._claims = claims
         self._physinfo: dict[str, Any] | None = None
 
-    async def create(self, operation: Handle, config: DomainConfig, *, paused: bool) -> None:
+    async def create(
+        self, operation: Handle, config: DomainConfig, *, paused: bool, make: Make | None = None
+    ) -> None:
         """Build a domain, and let it run unless `paused`; `config` has its uuid and MACs.
+
+        Args:
+            make: makes the domain in Xen, paused, from libxl's document; None: from its kernel.
 
         The operation's result is its domid. Afterwards its configuration is kept.
         """
@@ -73,7 +82,7 @@ class Builder:
             prepared = await self._prepared(config)
         try:
             undo = (ForgetConfig(kept.uuid), DestroyDomain(kept.uuid))
-            domid = await self._build(operation, kept, prepared, undo)
+            domid = await self._build(operation, kept, prepared, undo, make)
             if not paused:
                 await self._start(operation, config, domid)
         finally:
@@ -101,6 +110,12 @@ class Builder:
         for found in await self._workers.call(self._libxl.list_domains):
             if found["uuid"] == uuid and found["domid"] != DOM0 and domid in (None, found["domid"]):
                 await self._destroy(found["domid"])
+
+    async def unpause(self, uuid: str, domid: int) -> None:
+        """Let a boot of a domain run; harmless when it does, or is gone."""
+        found = await self._workers.call(self._libxl.domain_info, domid)
+        if found is not None and found["uuid"] == uuid:
+            await self._workers.call(self._libxl.unpause, domid)
 
     async def rename(self, domid: int, name: str) -> None:
         """Give a domain another name."""
@@ -149,7 +164,12 @@ class Builder:
             )
 
     async def _build(
-        self, operation: Handle, kept: Kept, prepared: Prepared, undo: tuple[UndoRecord, ...]
+        self,
+        operation: Handle,
+        kept: Kept,
+        prepared: Prepared,
+        undo: tuple[UndoRecord, ...],
+        make: Make | None = None,
     ) -> int:
         with ExitStack() as held:
             loops = {}
@@ -158,9 +178,9 @@ class Builder:
                     read_only = not is_writable(prepared.config.disks[place])
                     loops[place] = await self._workers.call(attach_loop, held, image.path, read_only)
             document = await self._workers.call(self._document, prepared.connected(loops))
-            async with operation.step("building", undo=undo):
+            async with operation.step("building" if make is None else "restoring its memory", undo=undo):
                 await self._kept.put(kept)
-                domid = await self._workers.call(self._libxl.create, document)
+                domid = await (make or self._made)(document)
             operation.result(domid=domid)
             async with operation.step("connecting its devices"):
                 await self._hotplug.wait_plugged(
@@ -169,6 +189,9 @@ class Builder:
             # blkback has the loop devices open now: they last as long as it does.
         await self._kept.put(replace(kept, domid=domid, started=time.time(), restart_due=None))
         return domid
+
+    async def _made(self, document: dict[str, Any]) -> int:
+        return await self._workers.call(self._libxl.create, document)
 
     def _document(self, config: DomainConfig) -> dict[str, Any]:
         """libxl's document for a domain that there is memory for."""

@@ -37,6 +37,8 @@ class EventKind(StrEnum):
     DOMAIN_UNPAUSED = "domain.unpaused"
     DOMAIN_SHUTDOWN = "domain.shutdown"  #: it ended itself; detail "reason"
     DOMAIN_CRASHED = "domain.crashed"
+    DOMAIN_SAVED = "domain.saved"  #: its memory is in a file; detail "path"
+    DOMAIN_RESTORED = "domain.restored"  #: it goes on from a file; detail "path"
     DOMAIN_RESTARTING = "domain.restarting"  #: it is built anew after `delay` seconds
     DOMAIN_DESTROYED = "domain.destroyed"  #: it is gone from Xen, whoever took it away
     DOMAIN_DEFINED = "domain.defined"  #: xend keeps its configuration from now on; details "who", "revision"

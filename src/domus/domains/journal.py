@@ -1,15 +1,16 @@
 """What has to be taken back when an operation fails or xend is killed: records on disk, written first.
 
 A record is data, a tagged msgspec struct; undoing one must be harmless when it is repeated, or when the
-step that it belongs to never began. `UNDO_RECORDS` are those of this xend; a record stays readable by
-the next version: fields are only added, with defaults.
+step that it belongs to never began. One that `finishes` goes forward instead: it is what is left to do.
+`UndoRecord` names those of this xend; a record stays readable by the next version: fields are only added,
+with defaults.
 """
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
@@ -71,7 +72,49 @@ class SettleDevice(msgspec.Struct, frozen=True, tag="settle-device"):
     devid: int
 
 
-UndoRecord = DestroyDomain | ForgetConfig | RenameDomain | ForgetDefinition | TakeDevice | SettleDevice
+class RemoveFile(msgspec.Struct, frozen=True, tag="remove-file"):
+    """Remove a file that was being written."""
+
+    path: str
+
+
+class ResumeDomain(msgspec.Struct, frozen=True, tag="resume-domain"):
+    """Let a domain go on that suspended itself to be saved, or was about to."""
+
+    uuid: str
+    domid: int
+
+
+class UnpauseDomain(msgspec.Struct, frozen=True, tag="unpause-domain"):
+    """Let a domain go on that was paused for a moment."""
+
+    uuid: str
+    domid: int
+
+
+class FinishSave(msgspec.Struct, frozen=True, tag="finish-save"):
+    """The domain's memory is on disk: give the file its name, and take the domain away."""
+
+    finishes: ClassVar[bool] = True
+
+    part: str  #: where the file is now
+    path: str  #: where it shall be
+    uuid: str
+    domid: int | None = None  #: None: the domain goes on
+
+
+UndoRecord = (
+    DestroyDomain
+    | ForgetConfig
+    | RenameDomain
+    | ForgetDefinition
+    | TakeDevice
+    | SettleDevice
+    | RemoveFile
+    | ResumeDomain
+    | UnpauseDomain
+    | FinishSave
+)
 
 R = TypeVar("R", bound=msgspec.Struct)
 
@@ -100,6 +143,16 @@ class Journal(Generic[R]):
         def work(connection: sqlite3.Connection) -> None:
             _keep(connection, operation)
             connection.executemany("INSERT OR REPLACE INTO undo VALUES (?, ?, ?)", numbered)
+
+        await self._database.write(work)
+
+    async def keep_only(self, operation: Operation, step: int, record: R) -> None:
+        """Instead of everything that there was to undo, this is to be carried out."""
+
+        def work(connection: sqlite3.Connection) -> None:
+            connection.execute("DELETE FROM undo WHERE operation = ?", (operation.id,))
+            encoded = msgspec.json.encode(record)
+            connection.execute("INSERT INTO undo VALUES (?, ?, ?)", (operation.id, step, encoded))
 
         await self._database.write(work)
 

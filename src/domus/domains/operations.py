@@ -60,9 +60,21 @@ class OperationHandle(Generic[R]):
         """Say how much is done, 0..1."""
         self._operations.change(self.id, progress=done)
 
-    def result(self, *, domid: int) -> None:
-        """Say what came out."""
-        self._operations.change(self.id, domid=domid)
+    def result(self, **fields: int | str) -> None:
+        """Say what came out: `domid` of a domain, `path` of a file."""
+        self._operations.change(self.id, **fields)
+
+    async def commit(self, then: R) -> None:
+        """From here on it is carried through: nothing is undone or cancelled any more.
+
+        Args:
+            then: what is left to do. The body does it now; should it fail, or xend be killed, it is done
+                as a record is undone.
+        """
+        self._operations.fix(self.id)
+        await asyncio.sleep(0)  # a cancellation that came before takes effect here
+        first, self._steps = self._steps, self._steps + 1
+        await self._operations.journal.keep_only(self._operations.get(self.id), first, then)
 
 
 class Operations(Generic[R]):
@@ -104,9 +116,17 @@ class Operations(Generic[R]):
         await self._prune()
 
     async def _recover(self, operation: Operation) -> None:
-        log.warning("%s of %s was cut off: undoing it", operation.kind, operation.domain)
+        records = [record for _, record in await self.journal.records(operation.id)]
+        finishing = any(getattr(record, "finishes", False) for record in records)
+        verb = "finishing" if finishing else "undoing"
+        log.warning("%s of %s was cut off: %s it", operation.kind, operation.domain, verb)
         whole = await self._undo_all(operation.id)
         if operation.state.final:
+            return
+        if finishing and whole:
+            self._known[operation.id] = operation
+            await self._end(operation.id, OperationState.DONE, None)
+            self._on_change(self._known[operation.id])
             return
         undone = "it is undone" if whole else "not all of it is undone, see xend's log"
         problem = HostProblem(f"xend ended in the middle of {operation.kind}; {undone}")
@@ -241,6 +261,10 @@ class Operations(Generic[R]):
         news, self._news[operation_id] = self._news[operation_id], asyncio.Event()
         news.set()
         return operation
+
+    def fix(self, operation_id: str) -> None:
+        """It cannot be cancelled any more. For this module."""
+        self._fixed.add(operation_id)
 
     async def _run(self, operation_id: str, on_end: Callable[[], None]) -> None:
         body = self._bodies[operation_id]

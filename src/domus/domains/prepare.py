@@ -20,6 +20,7 @@ from domus.config import vdev
 from domus.devices import vif
 from domus.devices.backends import NO_SCRIPT
 from domus.devices.vbd import Claim, Plugging, check_claim, is_writable, plugging
+from domus.domains.kept import Kept
 from domus.model.config import Disk, DomainConfig, GuestType, Nic
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, Conflict, InUse, NotFound
@@ -124,6 +125,19 @@ def check_identity(config: DomainConfig, running: Iterable[DomainInfo]) -> None:
     for info in running:
         if config.name == info.name or config.uuid == info.uuid:
             raise AlreadyExists(f"Domain '{info.name}' already exists with ID '{info.domid}'")
+
+
+def check_waiting(config: DomainConfig, waiting: Iterable[Kept]) -> None:
+    """Refuse a name or uuid that a domain has which waits to be restarted.
+
+    Raises:
+        AlreadyExists: in xm's words.
+    """
+    for kept in waiting:
+        if config.name == kept.config.name or config.uuid == kept.uuid:
+            raise AlreadyExists(
+                f"VM name '{kept.config.name}' already exists", hint="it waits to be restarted"
+            )
 
 
 def prepare(config: DomainConfig, store: BlobStore, others: Iterable[Claim]) -> Prepared:

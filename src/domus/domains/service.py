@@ -7,6 +7,7 @@ operation = await domains.operations.wait(operation.id)
 
 from __future__ import annotations
 
+import asyncio
 import builtins
 import logging
 from pathlib import Path
@@ -25,12 +26,16 @@ from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
 from domus.domains.journal import (
     DestroyDomain,
+    FinishSave,
     ForgetConfig,
     ForgetDefinition,
+    RemoveFile,
     RenameDomain,
+    ResumeDomain,
     SettleDevice,
     TakeDevice,
     UndoRecord,
+    UnpauseDomain,
 )
 from domus.domains.kept import KeptDomains
 from domus.domains.lifecycle import Lifecycle
@@ -39,6 +44,7 @@ from domus.domains.locks import DomainLocks
 from domus.domains.managed import Managed
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
+from domus.domains.saving import Saving
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
@@ -113,6 +119,7 @@ class Domains:
         self.adoption = Adoption(self._parts, self._released)
         self.attachments = Attachments(self._parts)
         self.device_lists = DeviceLists(self._parts)
+        self.saving = Saving(self._parts, self._released)
 
     @classmethod
     async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:
@@ -228,11 +235,7 @@ class Domains:
         """
         config = prepare.chosen(config)
         keys = (config.name, config.uuid or "")
-        for kept in self._kept.waiting():
-            if config.name == kept.config.name or config.uuid == kept.uuid:
-                raise AlreadyExists(
-                    f"VM name '{kept.config.name}' already exists", hint="it waits to be restarted"
-                )
+        prepare.check_waiting(config, self._kept.waiting())
         if (managed := self._parts.definitions.holder(config.name, keys[1])) is not None:
             raise AlreadyExists(
                 f"VM name '{managed.name}' already exists", hint=f"xm start {managed.name} starts it"
@@ -340,6 +343,14 @@ class Domains:
                 await self.attachments.take(record)
             case SettleDevice():
                 await self.attachments.settle(record)
+            case RemoveFile(path):
+                await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+            case ResumeDomain():
+                await self.saving.resume(record)
+            case UnpauseDomain(uuid, domid):
+                await self._builder.unpause(uuid, domid)
+            case FinishSave():
+                await self.saving.finish(record)
 
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)

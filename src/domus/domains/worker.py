@@ -26,14 +26,23 @@ class Workers:
         Cancelled meanwhile, this returns (by CancelledError) only once the call has ended: what it does
         to Xen is then done, and can be undone.
         """
-        loop = asyncio.get_running_loop()
-        future = loop.run_in_executor(self._threads, lambda: function(*args, **kwargs))
+        return await self._ended(lambda: function(*args, **kwargs), lambda: None)
+
+    async def call_abortably(
+        self, stop: Callable[[], None], function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """As `call`; cancelled meanwhile, `stop` is called in a thread, which ends `function` soon."""
+        return await self._ended(lambda: function(*args, **kwargs), stop)
+
+    async def _ended(self, work: Callable[[], T], stop: Callable[[], None]) -> T:
+        future = asyncio.get_running_loop().run_in_executor(self._threads, work)
         cancelled: asyncio.CancelledError | None = None
         while not future.done():
             try:
                 await asyncio.wait([future])
             except asyncio.CancelledError as error:
                 cancelled = error
+                self._threads.submit(stop)
         if cancelled is not None:
             future.exception()  # seen
             raise cancelled

@@ -37,3 +37,17 @@ class ShutdownRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """POST /v1/domains/REF/shutdown: ask the guest to end."""
 
     reason: ShutdownKind = ShutdownKind.POWEROFF
+
+
+class SaveRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains/REF/save: write it into a file."""
+
+    path: str  #: of the file, on the host; absolute
+    checkpoint: bool = False  #: it goes on afterwards
+
+
+class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/restore: bring a saved domain back."""
+
+    path: str  #: of the file, on the host; absolute
+    paused: bool = False  #: leave it paused

@@ -37,7 +37,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     who: str = ""  #: who asked, such as "uid:0" or "cn:laptop"
     started: float = 0.0  #: seconds since the epoch
     ended: float | None = None
-    domid: int | None = None  #: result of "create": the new domain's id
+    domid: int | None = None  #: result of "create" and the like: the new domain's id
+    path: str = ""  #: result of "save" and "dump-core": the file on the host
     problem: Problem | None = None  #: why it failed
 
 

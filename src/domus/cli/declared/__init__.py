@@ -15,7 +15,17 @@ if TYPE_CHECKING:
     from domus.cli.command import Command
 
 #: the modules beside this one, those that are used most first: an exact name is looked for no further
-AREAS: Final = ("domains", "managed", "devices", "host", "languages", "assistance", "later", "gone")
+AREAS: Final = (
+    "domains",
+    "managed",
+    "saving",
+    "devices",
+    "host",
+    "languages",
+    "assistance",
+    "later",
+    "gone",
+)
 
 #: old names that still work, with a line that tells the new one
 ALIASES: Final = {

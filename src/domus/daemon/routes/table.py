@@ -10,7 +10,18 @@ from starlette.routing import Route, Router, WebSocketRoute
 from starlette.websockets import WebSocket
 
 from domus.daemon.door import Door
-from domus.daemon.routes import blobs, console, devices, domains, events, host, managed, operations, root
+from domus.daemon.routes import (
+    blobs,
+    console,
+    devices,
+    domains,
+    events,
+    host,
+    managed,
+    operations,
+    root,
+    saving,
+)
 from domus.daemon.routes.endpoint import Endpoint, Resource
 from domus.daemon.xend import Xend
 
@@ -21,6 +32,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *managed.ENDPOINTS,
     *devices.ENDPOINTS,
     *console.ENDPOINTS,
+    *saving.ENDPOINTS,
     *operations.ENDPOINTS,
     *events.ENDPOINTS,
     *blobs.ENDPOINTS,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
-from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint32, c_void_p
+from ctypes import POINTER, c_char_p, c_int, c_uint, c_uint32, c_uint64, c_void_p
 from pathlib import Path
 from typing import Any, Final
 
@@ -43,6 +43,12 @@ class ChildprocHooks(ctypes.Structure):
     _fields_ = (("chldowner", c_int), ("fork_replacement", c_void_p), ("reaped_callback", c_void_p))
 
 
+class AsyncopHow(ctypes.Structure):
+    """libxl_asyncop_how of libxl.h with its callback NULL: an event with this number tells the end."""
+
+    _fields_ = (("callback", c_void_p), ("for_event", c_uint64))
+
+
 # Words for parameters, so that a prototype reads like the header's.
 CTX: Final = c_void_p  #: libxl_ctx *
 STRUCT: Final = c_void_p  #: a libxl struct, by its address
@@ -60,6 +66,11 @@ PROTOTYPES: Final[Prototypes] = {
     "libxl_ctx_free": (c_int, (CTX,)),
     "libxl_childproc_setmode": (None, (CTX, POINTER(ChildprocHooks), c_void_p)),
     "libxl_error_to_string": (c_char_p, (c_int,)),
+    # operations that can be aborted (libxl.h, libxl_event.h)
+    "libxl_ao_abort": (c_int, (CTX, POINTER(AsyncopHow))),
+    "libxl_event_wait": (c_int, (CTX, POINTER(c_void_p), c_uint64, c_void_p, c_void_p)),
+    "libxl_event_to_json": (TEXT, (CTX, STRUCT)),
+    "libxl_event_free": (None, (CTX, STRUCT)),
     # libxentoollog
     "xtl_createlogger_stdiostream": (c_void_p, (c_void_p, c_int, c_uint)),
     "xtl_logger_destroy": (None, (c_void_p,)),

@@ -8,6 +8,7 @@ descriptors), and libxl allows any number of them with the SIGCHLD owner that we
 from __future__ import annotations
 
 import ctypes
+import json
 import logging
 import signal
 import threading
@@ -15,12 +16,56 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from domus.model.errors import DomainNotFound, HostProblem, Internal, LibxlError
-from domus.xen.libxl.abi import ERROR_DOMAIN_NOTFOUND, SIGCHLD_SELECTIVE_REAP, ChildprocHooks, Library
+from domus.model.errors import Cancelled, DomainNotFound, HostProblem, Internal, LibxlError
+from domus.xen.libxl.abi import (
+    ERROR_ABORTED,
+    ERROR_DOMAIN_NOTFOUND,
+    SIGCHLD_SELECTIVE_REAP,
+    AsyncopHow,
+    ChildprocHooks,
+    Library,
+)
 from domus.xen.libxl.log import CallLog, Line, publish, summary
 
 #: contexts kept for the next calls
 _IDLE_MAX: Final = 4
+
+_ALL_EVENTS: Final = (1 << 64) - 1  # libxl_event.h, LIBXL_EVENTMASK_ALL
+
+
+class Abort:
+    """Stops one long call: asked from any thread, before the call, during it or after it."""
+
+    def __init__(self) -> None:
+        self.how = AsyncopHow(None, 1)
+        self._lock = threading.Lock()
+        self._asked = False
+        self._during: Context | None = None
+
+    def ask(self) -> None:
+        """Stop it; it ends some time later, unless it had ended."""
+        with self._lock:
+            self._asked = True
+            if self._during is not None:
+                library, pointer = self._during.library, self._during.pointer
+                library.libxl_ao_abort(pointer, ctypes.byref(self.how))
+
+    @contextmanager
+    def during(self, context: Context) -> Iterator[None]:
+        """The call lasts as long as the block.
+
+        Raises:
+            Cancelled: it was asked to stop before.
+        """
+        with self._lock:
+            if self._asked:
+                raise Cancelled("stopped before it began")
+            self._during = context
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._during = None
 
 
 class Context:
@@ -50,7 +95,35 @@ class Context:
             DomainNotFound: there is no domain `domid`.
             LibxlError: any other error code, with what libxl logged.
         """
-        code: int = getattr(self.library, function)(self.pointer, *arguments)
+        return self._checked(function, getattr(self.library, function)(self.pointer, *arguments), domid)
+
+    def call_abortably(self, function: str, *arguments: Any, abort: Abort, domid: int | None = None) -> None:
+        """As `call`, for a long one that `abort` may stop; where its ao_how is meant, pass `abort.how`.
+
+        Raises:
+            Cancelled: it was stopped, or not begun at all.
+        """
+        with abort.during(self):
+            code = getattr(self.library, function)(self.pointer, *arguments)
+            if code == 0:
+                code = self._wait_for_end()
+        if code == ERROR_ABORTED:
+            publish(self.log.take(), at_most=logging.INFO)
+            raise Cancelled(f"{function} was stopped")
+        self._checked(function, code, domid)
+
+    def _wait_for_end(self) -> int:
+        """The result of the operation that was begun; there is one at a time in a context."""
+        event = ctypes.c_void_p()
+        if code := self.library.libxl_event_wait(self.pointer, ctypes.byref(event), _ALL_EVENTS, None, None):
+            return int(code)
+        try:
+            text = self.library.owned_text(self.library.libxl_event_to_json(self.pointer, event))
+        finally:
+            self.library.libxl_event_free(self.pointer, event)
+        return result_of(json.loads(text or "{}"))
+
+    def _checked(self, function: str, code: int, domid: int | None) -> int:
         lines = self.log.take()
         if code >= 0:
             publish(lines)
@@ -140,6 +213,13 @@ class Contexts:
                 self._idle.append(context)
                 return
         context.close()
+
+
+def result_of(event: dict[str, Any]) -> int:
+    """The error code in an operation_complete event; what is 0 may be left out (_libxl_types.h)."""
+    members: list[dict[str, Any]] = [value for key, value in event.items() if key.startswith("type.")]
+    union = members[0] if members else event.get("u", {})
+    return int(union.get("rc", 0))
 
 
 def failure(function: str, error: str, lines: list[Line], domid: int | None) -> LibxlError:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Self
 
-from domus.xen.libxl import abi, devices, domains, host, lifecycle
+from domus.xen.libxl import abi, devices, domains, host, lifecycle, saving
 
 
-class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle, devices.DeviceCalls):
+class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle, devices.DeviceCalls, saving.Saving):
     """Xen's toolstack library, by documents: what it knows comes as the JSON that it prints itself.
 
     libxl = Libxl.open()
@@ -27,7 +27,7 @@ class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle, devices.De
         Raises:
             HostProblem: this host does not run Xen, its tools are not installed, or we are not root.
         """
-        areas = (abi, host, domains, lifecycle, devices)
+        areas = (abi, host, domains, lifecycle, devices, saving)
         prototypes = {name: row for area in areas for name, row in area.PROTOTYPES.items()}
         return cls(abi.load(prototypes))
 

@@ -1,0 +1,58 @@
+"""`xm save` and `xm restore`: a domain into a file of the host, and back."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Final
+
+from domus.cli.carried import carry_out, host_path
+from domus.cli.privileged import DOM0_NAMES
+from domus.model.errors import BadInput, NotFound
+
+if TYPE_CHECKING:
+    from domus.cli.options import Call
+
+_UNREADABLE: Final = "can't read guest state file"
+
+
+def save(call: Call) -> int:
+    """`xm save [-c] DOM FILE`: silent, and over when the file is on disk."""
+    name, path = _two_words(call)
+    if name in DOM0_NAMES:
+        raise call.wrong(f"Cannot save privileged domain {name}")
+    path = host_path(call, path)
+    if call.target.shares_files and not os.access(os.path.dirname(path), os.W_OK):  # noqa: PTH120
+        raise BadInput(f"xm save: Unable to create file {path}")
+    client = call.client
+    carry_out(
+        client,
+        lambda: client.saving.save(name, path, checkpoint=call.has("checkpoint")),
+        undone=f"domain {name} runs on, and there is no {path}",
+    )
+    return 0
+
+
+def restore(call: Call) -> int:
+    """`xm restore FILE [-p]`: silent, and over when the domain runs, or is paused."""
+    if len(call.words) != 1:
+        raise call.wrong("Wrong number of parameters")
+    path = host_path(call, call.words[0])
+    client = call.client
+    try:
+        carry_out(
+            client,
+            lambda: client.saving.restore(path, paused=call.has("paused")),
+            undone="nothing is left of the domain, the file is as it was",
+        )
+    except (NotFound, BadInput) as error:
+        if not error.what.startswith(_UNREADABLE):
+            raise
+        reason = error.what.rpartition(": ")[2]
+        raise type(error)(f"xm restore: Unable to read file {path}", hint=reason) from None
+    return 0
+
+
+def _two_words(call: Call) -> tuple[str, str]:
+    if len(call.words) != 2:
+        raise call.wrong("Wrong number of parameters")
+    return call.words[0], call.words[1]

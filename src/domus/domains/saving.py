@@ -1,0 +1,340 @@
+"""Save and restore: a domain's memory into a file and back, whole or not at all.
+
+While a file is written it has another name beside its own, and the domain is there, suspended. The moment
+at which the whole file is on disk decides: a failure, a cancellation or the death of xend before it lets
+the domain go on and removes the file; after it, the file gets its name and the domain goes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+from msgspec.structs import replace
+
+from domus.domains import prepare, savefile
+from domus.domains.build import Handle
+from domus.domains.events import EventKind
+from domus.domains.journal import FinishSave, RemoveFile, ResumeDomain
+from domus.domains.parts import Parts, guest
+from domus.domains.savefile import Saved
+from domus.model.config import DomainConfig
+from domus.model.domain import DomainInfo, ShutdownReason
+from domus.model.errors import BadInput, HostProblem, LibxlError, NoCapacity, WrongState
+from domus.model.operation import Operation
+from domus.xen.libxl import Abort
+from domus.xen.xenstore import Transaction
+
+#: seconds in which a domain that was asked to suspend by a xend that was killed may still do so
+_SUSPENDS_WITHIN: Final = 2.0
+_LOOK_EVERY: Final = 0.1
+_PROGRESS_EVERY: Final = 0.5
+
+
+class Saving:
+    """Saves domains and restores them. For the event loop.
+
+    Args:
+        released: called with the keys of locks that an operation of ours held, to release them.
+    """
+
+    def __init__(self, parts: Parts, released: Callable[..., None]) -> None:
+        self._parts = parts
+        self._released = released
+
+    async def save(self, reference: str, path: str, *, checkpoint: bool, who: str) -> Operation:
+        """Write a domain into a file of this host and take it away; with `checkpoint` it goes on.
+
+        Raises:
+            DomainNotFound, Busy.
+            Forbidden: domain 0.
+            WrongState: it does not run.
+            BadInput, NotFound: no file can be there.
+        """
+        info, domid = await self._running(reference, "save")
+        destination = await asyncio.to_thread(savefile.check_destination, path)
+        self._parts.locks.take(info.name, info.uuid, domain=info.name, doing="it is being saved")
+
+        async def body(operation: Handle) -> None:
+            await self.save_to(operation, info, domid, destination, checkpoint=checkpoint)
+
+        return await self._parts.operations.start(
+            "save",
+            domain=info.name,
+            uuid=info.uuid,
+            who=who,
+            body=body,
+            on_end=lambda: self._released(info.name, info.uuid),
+        )
+
+    async def save_to(
+        self, operation: Handle, info: DomainInfo, domid: int, path: Path, *, checkpoint: bool = False
+    ) -> None:
+        """The steps of saving, within an operation that holds the domain's locks.
+
+        Raises:
+            WrongState: the guest did not suspend itself in time.
+            NoCapacity: the disk is full.
+            LibxlError: anything else; in each case the domain goes on.
+        """
+        parts = self._parts
+        part = path.with_name(f".{operation.id}.part")
+        undo = (ResumeDomain(info.uuid, domid), RemoveFile(str(part)))
+        async with operation.step("saving its memory", undo=undo):
+            head = await self._head(info, domid)
+            descriptor = await parts.workers.call(_create, part, head, path)
+            try:
+                await self._write(operation, info, domid, descriptor, path)
+            finally:
+                os.close(descriptor)
+        last = FinishSave(str(part), str(path), info.uuid, None if checkpoint else domid)
+        await operation.commit(last)
+        async with operation.step("resuming it" if checkpoint else "taking it away"):
+            await self.finish(last)
+            if checkpoint:
+                await self.resume(ResumeDomain(info.uuid, domid))
+        operation.result(path=str(path))
+        parts.tell(EventKind.DOMAIN_SAVED, info, path=str(path))
+
+    async def restore(self, path: str, *, paused: bool, who: str) -> Operation:
+        """Bring back what `save`, or xl, wrote into a file of this host; the file stays.
+
+        Raises:
+            BadInput, NotFound: it is no such file.
+            AlreadyExists: a domain of that name waits to be restarted.
+            Busy: something is going on with a domain of that name or uuid.
+        """
+        parts = self._parts
+        saved = await parts.workers.call(savefile.read, path)
+        config = prepare.chosen(saved.config)
+        prepare.check_waiting(config, parts.kept.waiting())
+        keys = (config.name, config.uuid or "")
+        parts.locks.take(*keys, domain=config.name, doing="it is being restored")
+
+        async def body(operation: Handle) -> None:
+            await self.restore_from(operation, path, saved, config, paused=paused)
+
+        return await parts.operations.start(
+            "restore",
+            domain=config.name,
+            uuid=config.uuid or "",
+            who=who,
+            body=body,
+            on_end=lambda: self._released(*keys),
+        )
+
+    async def restore_from(
+        self, operation: Handle, path: str, saved: Saved, config: DomainConfig, *, paused: bool
+    ) -> None:
+        """The steps of restoring, within an operation that holds the domain's locks.
+
+        Args:
+            saved: what `savefile.read` said of the file.
+            config: what it is kept by from now on: `saved.config`, with uuid and MACs.
+
+        Raises:
+            HostProblem: the file is damaged or cut off; nothing is left of the domain.
+            DomusError: as creating it.
+        """
+        workers, libxl = self._parts.workers, self._parts.libxl
+        descriptor = await workers.call(savefile.open_for_reading, path)
+        try:
+            os.lseek(descriptor, saved.stream, os.SEEK_SET)
+            size = os.fstat(descriptor).st_size
+
+            async def make(document: dict[str, Any]) -> int:
+                document["b_info"].update(saved.present)
+                abort = Abort()
+                with _restore_failures(path):
+                    async with _progress(operation, lambda: _position(descriptor) / max(size, 1)):
+                        return await workers.call_abortably(
+                            abort.ask, libxl.restore, document, descriptor, abort
+                        )
+
+            await self._parts.builder.create(operation, config, paused=paused, make=make)
+        finally:
+            os.close(descriptor)
+        info = await self._parts.get(config.uuid or config.name)
+        self._parts.tell(EventKind.DOMAIN_RESTORED, info, path=path)
+
+    # Undoing, and what is left to do
+
+    async def finish(self, record: FinishSave) -> None:
+        """Give a complete file its name, and take its domain away; harmless when repeated."""
+        await asyncio.to_thread(_rename, record.part, record.path)
+        if record.domid is None:
+            return
+        await self._parts.builder.take_away(record.uuid, record.domid)
+        if self._parts.kept.running(record.uuid, record.domid):
+            await self._parts.kept.forget(record.uuid)
+
+    async def resume(self, record: ResumeDomain) -> None:
+        """Let a domain go on that suspended itself, or was asked to; harmless when it runs, or is gone."""
+        until = time.monotonic() + _SUSPENDS_WITHIN
+        while True:
+            found = await self._parts.workers.call(self._parts.libxl.domain_info, record.domid)
+            if found is None or found["uuid"] != record.uuid:
+                return
+            if found["shutdown"]:
+                if found["shutdown_reason"] == ShutdownReason.SUSPEND:
+                    await self._parts.workers.call(self._parts.libxl.resume, record.domid)
+                return
+            if await self._withdraw(record.domid) or time.monotonic() > until:
+                return
+            await asyncio.sleep(_LOOK_EVERY)
+
+    async def _withdraw(self, domid: int) -> bool:
+        """Take the request to suspend back, as libxl does at its time limit; False: there is none."""
+        path = f"/local/domain/{domid}/control/shutdown"
+
+        async def body(transaction: Transaction) -> bool:
+            if await transaction.read(path) != b"suspend":
+                return False
+            await transaction.write(path, "")
+            return True
+
+        return await self._parts.store.transaction(body)
+
+    # Pieces
+
+    async def _running(self, reference: str, verb: str) -> tuple[DomainInfo, int]:
+        info = guest(await self._parts.get(reference), verb)
+        if info.domid is None or info.shutdown or info.dying:
+            raise WrongState("Domain is not running")
+        if info.paused:
+            # The guest itself has to suspend its devices; libxl would wait for it for a minute.
+            raise WrongState("Domain is not running", hint=f"it is paused: xm unpause {info.name}")
+        return info, info.domid
+
+    async def _head(self, info: DomainInfo, domid: int) -> bytes:
+        document = await self._parts.workers.call(self._parts.libxl.retrieve_config, domid)
+        kept = self._parts.kept.running(info.uuid, domid)
+        return await self._parts.workers.call(
+            _header, document, None if kept is None else kept.config, info.name
+        )
+
+    async def _write(
+        self, operation: Handle, info: DomainInfo, domid: int, descriptor: int, path: Path
+    ) -> None:
+        abort = Abort()
+        size = max(info.memory_kib, 1) * 1024
+        try:
+            async with _progress(operation, lambda: os.fstat(descriptor).st_size / size):
+                await self._parts.workers.call_abortably(
+                    abort.ask, self._parts.libxl.save, domid, descriptor, abort
+                )
+            await self._parts.workers.call(os.fsync, descriptor)
+        except (LibxlError, OSError) as error:
+            raise _save_failure(error, domid, descriptor, path) from error
+
+
+def _header(document: dict[str, Any], asked_for: DomainConfig | None, name: str) -> bytes:
+    if asked_for is None or _devices(document) != _devices_of(asked_for):
+        # Reading a configuration imports much: only for domains of others', and those with new devices.
+        present = savefile.read_config(msgspec.json.encode(savefile.as_configured(document)), name)
+        asked_for = present if asked_for is None else as_it_is(asked_for, present)
+    return savefile.header(document, asked_for)
+
+
+def _devices(document: dict[str, Any]) -> list[set[Any]]:
+    keys = (("disks", "vdev"), ("nics", "mac"))
+    return [{device.get(key) for device in document.get(kind, ())} for kind, key in keys]
+
+
+def _devices_of(config: DomainConfig) -> list[set[Any]]:
+    return [{disk.vdev for disk in config.disks}, {nic.mac for nic in config.nics}]
+
+
+def as_it_is(asked_for: DomainConfig, present: DomainConfig) -> DomainConfig:
+    """What a domain was made from, with the disks and cards that it has now."""
+    disks = {disk.vdev: disk for disk in asked_for.disks}
+    nics = {nic.mac: nic for nic in asked_for.nics}
+    return replace(
+        asked_for,
+        disks=tuple(disks.get(disk.vdev, disk) for disk in present.disks),
+        nics=tuple(nics.get(nic.mac, nic) for nic in present.nics),
+    )
+
+
+def _create(part: Path, head: bytes, path: Path) -> int:
+    """A new file that only root can read: it holds everything that the guest knows."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+    try:
+        descriptor = os.open(part, flags, 0o600)
+    except OSError as error:
+        raise BadInput(f"can't write guest state file {path}: {error.strerror}") from error
+    try:
+        rest = memoryview(head)
+        while rest:
+            rest = rest[os.write(descriptor, rest) :]
+    except OSError as error:
+        os.close(descriptor)
+        raise _full_or_broken(path, error.strerror or "") from error
+    return descriptor
+
+
+def _rename(part: str, path: str) -> None:
+    try:
+        Path(part).replace(path)
+    except FileNotFoundError:
+        return  # done before
+    except OSError as error:
+        raise HostProblem(f"can't write guest state file {path}: {error.strerror}", hint=part) from error
+    directory = os.open(Path(path).parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def _save_failure(error: LibxlError | OSError, domid: int, descriptor: int, path: Path) -> Exception:
+    text = error.what if isinstance(error, LibxlError) else str(error.strerror)
+    free = os.fstatvfs(descriptor)
+    if "No space left" in text or free.f_bavail * free.f_frsize < 1 << 16:
+        return _full_or_broken(path, "No space left on device")
+    if "acknowledge suspend" in text or "did not suspend" in text or "timed out" in text.lower():
+        return WrongState(
+            f"Timeout waiting for domain {domid} to suspend",
+            hint="it goes on; only a guest with Xen drivers that listen can be saved",
+        )
+    return HostProblem(f"can't write guest state file {path}: {text}", hint="the domain goes on")
+
+
+def _full_or_broken(path: Path, why: str) -> NoCapacity:
+    return NoCapacity(f"can't write guest state file {path}: {why}", hint="the domain goes on")
+
+
+@contextmanager
+def _restore_failures(path: str) -> Iterator[None]:
+    try:
+        yield
+    except LibxlError as error:
+        hint = "is the file complete, and of this kind of machine? `xm log` has all that libxl said"
+        raise HostProblem(f"Restore failed: {error.what}", where=path, hint=hint) from error
+
+
+@asynccontextmanager
+async def _progress(operation: Handle, done: Callable[[], float]) -> AsyncIterator[None]:
+    """While the block lasts, say from time to time how much is done."""
+
+    async def tell() -> None:
+        while True:
+            await asyncio.sleep(_PROGRESS_EVERY)
+            operation.progress(min(done(), 1.0))
+
+    task = asyncio.create_task(tell(), name="progress")
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+def _position(descriptor: int) -> int:
+    # libxl's helper has inherited the descriptor: they share one position.
+    return os.lseek(descriptor, 0, os.SEEK_CUR)
