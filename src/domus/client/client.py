@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from domus.model.domain import DomainInfo
     from domus.model.host import HostDisk, HostInfo
     from domus.model.operation import Event, Operation
+    from domus.model.statistics import Statistics
 
 _PIECE: Final = 1 << 18
 
@@ -116,6 +117,12 @@ class Client:
         from domus.client.managed import Managed
 
         return Managed(self.calls)
+
+    def statistics(self) -> Statistics:
+        """What all domains have used so far."""
+        from domus.model.statistics import Statistics
+
+        return self.calls.get("/v1/statistics", Statistics)
 
     # Domains. `ref` is a name, an id or a uuid, looked up in this order.
 

@@ -45,6 +45,7 @@ from domus.domains.managed import Managed
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.saving import Saving
+from domus.domains.statistics import DomainsStatistics
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
@@ -120,6 +121,7 @@ class Domains:
         self.attachments = Attachments(self._parts)
         self.device_lists = DeviceLists(self._parts)
         self.saving = Saving(self._parts, self._released)
+        self.statistics = DomainsStatistics(self._parts)
 
     @classmethod
     async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:

@@ -22,6 +22,7 @@ AREAS: Final = (
     "devices",
     "host",
     "languages",
+    "watching",
     "assistance",
     "later",
     "gone",

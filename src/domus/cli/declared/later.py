@@ -25,7 +25,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _later("suspend", "DOM", "Save a managed domain to disk, and stop it."),
     _later("sysrq", "DOM LETTER", "Send a system request to a domain's kernel."),
     _later("trigger", "DOM nmi|reset|init|s3resume|power [VCPU]", "Send an event to a domain's VCPU."),
-    _later("top", "", "Watch domains and host, like top."),
     _later("uptime", "[-s] [DOM ...]", "Print how long domains have been running."),
     _later("usb-add", "DOM host:BUS.ADDR|host:VENDOR:PRODUCT", "Give a USB device of the host to a domain."),
     _later("usb-del", "DOM host:BUS.ADDR|host:VENDOR:PRODUCT", "Take a USB device from a domain."),

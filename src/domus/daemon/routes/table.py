@@ -21,6 +21,7 @@ from domus.daemon.routes import (
     operations,
     root,
     saving,
+    statistics,
 )
 from domus.daemon.routes.endpoint import Endpoint, Resource
 from domus.daemon.xend import Xend
@@ -36,6 +37,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *operations.ENDPOINTS,
     *events.ENDPOINTS,
     *blobs.ENDPOINTS,
+    *statistics.ENDPOINTS,
 )
 
 

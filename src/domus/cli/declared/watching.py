@@ -1,0 +1,23 @@
+"""Watching a host, and finding out what is wrong with it."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domus.cli.command import Command, Option
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command(
+        name="top",
+        usage="[options]",
+        sentence="Watch domains and host, like top.",
+        runs="top:run",
+        options=(
+            Option("b", "batch", "Print lines in xentop's columns instead, for scripts."),
+            Option("i", "iterations", "With --batch: so many pictures, then end.", value="N"),
+            Option("d", "delay", "Seconds between two pictures; 3 by default.", value="S"),
+            Option("f", "full-name", "With --batch: names longer than 10 letters too."),
+            Option("", "json", "Print each picture as one line of JSON, with rates in bytes per second."),
+        ),
+    ),
+)
