@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from domus.client.saving import Saving
     from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
     from domus.model.config import DomainConfig
+    from domus.model.doctor import Examination
     from domus.model.domain import DomainInfo
     from domus.model.host import HostDisk, HostInfo
     from domus.model.operation import Event, Operation
@@ -96,6 +97,12 @@ class Client:
         from domus.model.host import HostInfo
 
         return self.calls.get("/v1/host", HostInfo)
+
+    def doctor(self) -> Examination:
+        """What is wrong with the host."""
+        from domus.model.doctor import Examination
+
+        return self.calls.get("/v1/host/doctor", Examination)
 
     def disks(self) -> list[HostDisk]:
         """The host's block devices."""

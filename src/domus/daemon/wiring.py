@@ -85,6 +85,7 @@ async def opened(settings: Settings, *, log_file: Path | None) -> AsyncIterator[
             consoles=consoles,
             log_file=log_file,
             stopping=asyncio.get_running_loop().create_future(),
+            settings=settings,
         )
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from domus.daemon.settings import Settings
 
 if TYPE_CHECKING:
     from domus.daemon.consoles import Consoles
@@ -24,3 +26,4 @@ class Xend:
     consoles: Consoles
     log_file: Path | None  #: where our own log is kept; None: nowhere
     stopping: asyncio.Future[None]  #: done as soon as xend begins to stop: streams end then
+    settings: Settings = field(default_factory=Settings)

@@ -71,7 +71,7 @@ def describe(
         threads_per_core=int(physical.get("threads_per_core", 1)),
         cpu_mhz=int(physical.get("cpu_khz", 0)) / 1000,
         hw_caps=":".join(f"{int(word):08x}" for word in physical.get("hw_cap", [])),
-        virt_caps=_virt_caps(physical),
+        virt_caps=virt_caps(physical),
         total_memory=mib("total_pages"),
         free_memory=free_pages * page_bytes // _MEBIBYTE,
         sharing_freed_memory=mib("sharing_freed_pages"),
@@ -97,7 +97,8 @@ def describe(
     )
 
 
-def _virt_caps(physical: dict[str, Any]) -> str:
+def virt_caps(physical: dict[str, Any]) -> str:
+    """The words that `xl info` has for what the CPUs can do."""
     words = []
     for member, word in _CAPABILITIES:
         if not physical.get(member):

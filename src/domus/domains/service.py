@@ -10,8 +10,9 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
+from functools import cached_property
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from domus.devices.hotplug import Hotplug
 from domus.domains import prepare
@@ -63,6 +64,9 @@ from domus.model.operation import Operation
 from domus.storage.blobs import BlobStore
 from domus.xen.libxl import Libxl
 from domus.xen.xenstore import XenStore
+
+if TYPE_CHECKING:
+    from domus.domains.doctor import Doctor
 
 log = logging.getLogger(__name__)
 
@@ -122,6 +126,13 @@ class Domains:
         self.device_lists = DeviceLists(self._parts)
         self.saving = Saving(self._parts, self._released)
         self.statistics = DomainsStatistics(self._parts)
+
+    @cached_property
+    def doctor(self) -> Doctor:
+        """What examines this host; imported when somebody asks."""
+        from domus.domains.doctor import Doctor
+
+        return Doctor(self._parts)
 
     @classmethod
     async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:

@@ -43,7 +43,7 @@ ALIASES: Final = {
 
 #: commands of ours that xm did not have: they may not make an old prefix ambiguous
 _OURS: Final = frozenset(
-    {"check", "convert", "schema", "host", "lab", "cd-insert", "cd-eject"}
+    {"check", "convert", "schema", "host", "lab", "cd-insert", "cd-eject", "doctor", "xend-config"}
     | {"config", "edit", "adopt", "export", "import", "autostart"}
 )
 

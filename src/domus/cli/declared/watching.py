@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domus.cli.command import Command, Option
+from domus.cli.declared.options import JSON
 
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
@@ -19,5 +20,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("f", "full-name", "With --batch: names longer than 10 letters too."),
             Option("", "json", "Print each picture as one line of JSON, with rates in bytes per second."),
         ),
+    ),
+    Command(
+        name="doctor",
+        usage="[--json]",
+        sentence="Examine the host and this machine: what is wrong, and how to mend it.",
+        runs="doctor:run",
+        counts=(0, 1),
+        options=(JSON,),
     ),
 )

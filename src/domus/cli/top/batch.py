@@ -71,8 +71,8 @@ def run(
 
 
 def text(now: Statistics, picture: list[Row], *, full_names: bool = False) -> str:
-    """One picture: the header, and a line for each domain by its id."""
-    ordered = sorted(picture, key=lambda row: row.domain.domid or 0)
+    """One picture: the header, and a line for each domain, by name whatever its case, as xentop."""
+    ordered = sorted(picture, key=lambda row: row.domain.name.lower())
     lines = [" ".join(f"{name:>{width}}" for name, width in COLUMNS)]
     lines += [_line(now, row, full_names=full_names) for row in ordered]
     return "".join(f"{line}\n" for line in lines)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar, Final
 
 from rich.text import Text
@@ -40,8 +40,7 @@ class Top(App[None]):
     ENABLE_COMMAND_PALETTE = False
     CSS = """
     #host { height: 2; padding: 0 1; background: $panel; }
-    #filter { display: none; height: 1; border: none; padding: 0 1; }
-    #filter.shown { display: block; }
+    #filter { height: 1; border: none; padding: 0 1; }
     #said { height: 1; padding: 0 1; }
     DataTable { height: 1fr; }
     """
@@ -79,14 +78,14 @@ class Top(App[None]):
         yield Static(id="host")
         table: DataTable[Text] = DataTable(cursor_type="row", zebra_stripes=True)
         yield table
-        yield Input(placeholder="part of a name; Enter keeps it, Escape shows all", id="filter")
+        yield Input(placeholder="/ and a part of a name shows only these", id="filter")
         yield Static(id="said")
         yield Footer()
 
     def on_mount(self) -> None:
         """Begin to ask."""
         self._head()
-        self.query_one(DataTable).focus()
+        self.screen.set_focus(self.query_one(DataTable))
         self._sample()
 
     def on_unmount(self) -> None:
@@ -121,11 +120,14 @@ class Top(App[None]):
         self.query_one("#host", Static).update(Text(_summary(picture, self._rows)))
         self._draw()
 
-    def _head(self) -> None:
+    def _head(self, cells: Sequence[Sequence[Text]] = ()) -> None:
         table = self.query_one(DataTable)
         for number, column in enumerate(COLUMNS):
             mark = ("▲" if column.largest_first == self.order.reversed else "▼") if self._is(number) else ""
-            table.add_column(Text(f"{column.title}{mark}", style="bold" if mark else ""))
+            label = f"{column.title}{mark}"
+            # Left to itself, the table finds the width only after it has been drawn.
+            width = max(len(label), *(row[number].cell_len for row in cells), 0)
+            table.add_column(Text(label, style="bold" if mark else ""), width=width)
 
     def _is(self, number: int) -> bool:
         return number == self.order.column
@@ -133,15 +135,19 @@ class Top(App[None]):
     def _draw(self) -> None:
         table = self.query_one(DataTable)
         chosen = self.chosen
-        table.clear(columns=True)
-        self._head()
         shown = self.order.applied(self._rows)
-        for row in shown:
-            history = self._histories.cpu(row)
-            table.add_row(*(_cell(column.text(row, history), column.left) for column in COLUMNS), key=row.key)
+        cells = [self._cells(row) for row in shown]
+        table.clear(columns=True)
+        self._head(cells)
+        for row, texts in zip(shown, cells, strict=True):
+            table.add_row(*texts, key=row.key)
         keys = [row.key for row in shown]
         if chosen is not None and chosen.key in keys:
             table.move_cursor(row=keys.index(chosen.key))
+
+    def _cells(self, row: Row) -> list[Text]:
+        history = self._histories.cpu(row)
+        return [_cell(column.text(row, history), column.left) for column in COLUMNS]
 
     @property
     def chosen(self) -> Row | None:
@@ -171,8 +177,7 @@ class Top(App[None]):
     def action_filter(self) -> None:
         """Ask for a part of the names."""
         line = self.query_one("#filter", Input)
-        line.add_class("shown")
-        line.focus()
+        self.screen.set_focus(line)  # at once: the next key may be here already
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show what fits while it is typed."""
@@ -181,9 +186,7 @@ class Top(App[None]):
 
     def on_input_submitted(self) -> None:
         """Keep the filter, and go back to the table."""
-        if not self.order.filter:
-            self.query_one("#filter", Input).remove_class("shown")
-        self.query_one(DataTable).focus()
+        self.screen.set_focus(self.query_one(DataTable))
 
     def action_leave(self) -> None:
         """Forget a question or the filter."""
@@ -191,8 +194,7 @@ class Top(App[None]):
         self._say("")
         line = self.query_one("#filter", Input)
         line.value = ""
-        line.remove_class("shown")
-        self.query_one(DataTable).focus()
+        self.screen.set_focus(self.query_one(DataTable))
 
     def action_pause(self) -> None:
         """Pause the domain under the cursor, or let it run again."""

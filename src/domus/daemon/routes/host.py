@@ -9,7 +9,8 @@ from typing import Final
 from starlette.responses import Response
 
 from domus.daemon.routes.endpoint import TEXT, Call, Endpoint, Query
-from domus.model.errors import LibxlError, NotFound
+from domus.model.doctor import Examination
+from domus.model.errors import LibxlError, NotFound, XenStoreError
 from domus.model.host import HostDisk, HostInfo
 
 #: bytes of the log that one request gets
@@ -53,6 +54,14 @@ def tail(path: Path) -> bytes:
     return text if size <= LOG_LIMIT else text.partition(b"\n")[2]
 
 
+async def doctor(call: Call) -> Examination:
+    """What is wrong with it."""
+    settings = call.xend.settings
+    return await call.xend.domains.doctor.examine(
+        socket=settings.socket, tls_dir=settings.tls_dir, state_dir=settings.state_dir
+    )
+
+
 async def disks(call: Call) -> list[HostDisk]:
     """Its block devices."""
     from domus.storage.host_disks import list_disks
@@ -80,6 +89,14 @@ ENDPOINTS = (
         answer=str,
         media=TEXT,
         errors=(NotFound,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/host/doctor",
+        doctor,
+        "Examine the host: what is wrong with it, and how to mend that. Changes nothing.",
+        answer=Examination,
+        errors=(LibxlError, XenStoreError),
     ),
     Endpoint("GET", "/v1/host/disks", disks, "The host's own disks.", answer=list[HostDisk]),
 )
