@@ -1,6 +1,6 @@
 # `make` alone says what there is.
 
-.PHONY: help demo test check bench setup clean locks
+.PHONY: help demo test check bench setup clean locks man
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-12s %s\n' "$$n" "$$t"; done
@@ -23,6 +23,10 @@ bench: ## measure, beside xl on the same lab host
 
 setup: ## install system packages and the virtual environment, no more
 	@scripts/setup dev
+
+man: ## make the manual pages in build/man, and the tables in docs
+	@scripts/setup dev
+	@.venv/bin/python scripts/manuals
 
 locks: ## make the requirements' lock files again
 	@scripts/locks

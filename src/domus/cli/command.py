@@ -43,6 +43,10 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     raw: bool = False  #: it parses its arguments itself, `-h` included
     needs_host: bool = True  #: it talks to a host; `help` and the like do not
     listed: bool = True  #: it is in the full help
+    works: str = (
+        ""  #: guest types that it was run with on real Xen, such as "pv pvh hvm"; "-": not about guests
+    )
+    tested: str = ""  #: the test files that show it, relative to tests/, with blanks between
 
     @property
     def is_here(self) -> bool:

@@ -54,7 +54,7 @@ def examine_host(call: Call) -> Examination | None:
 
 def examine_machine() -> Examination:
     """What is wrong here, where xm runs."""
-    from domus.cli.target import runs_xen
+    from domus.cli.here import runs_xen
 
     checks = {"certificates": list(_certificates())}
     if not runs_xen():

@@ -52,6 +52,8 @@ _TITLE: Final = (
 _FOOTER: Final = (
     "Before the subcommand: --host NAME (or XM_HOST) chooses the host, --debug explains failures.\n"
     "Marked * is not part of this version yet, marked - is gone from Xen itself.\n"
+    "'xm help TOPIC' tells about hosts, configuration, exit-codes, environment, files, and each parameter\n"
+    "of configuration files, as in 'xm help memory'.\n"
 )
 
 
@@ -65,11 +67,36 @@ def run(call: Call) -> int:
     if not call.words:
         sys.stdout.write(full())
         return 0
-    command = find(call.words[0])
-    if command is None:
-        raise BadInput(f"Subcommand {call.words[0]} not found!", hint="'xm help' shows all")
-    sys.stdout.write(usage(command))
+    sys.stdout.write(about(call.words[0]))
     return 0
+
+
+def about(name: str) -> str:
+    """What there is to say about a subcommand, a topic, or a parameter of configuration files; in that order.
+
+    Raises:
+        BadInput: it is none of them.
+    """
+    command = find(name)
+    if command is not None:
+        return usage(command)
+    from domus.cli.manual.pages import TOPICS, parameter, topic
+    from domus.cli.manual.plain import text
+
+    chapter = topic(name)
+    if chapter is not None:
+        return text(chapter, stream=sys.stdout)
+    from domus.config.parameters import TABLE
+
+    if name in TABLE:
+        return text([parameter(TABLE[name])], stream=sys.stdout)
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*_BY_NAME, *TOPICS, *TABLE], 1)
+    raise BadInput(
+        f"Subcommand {name} not found!",
+        hint=f"did you mean {near[0]}?" if near else f"'xm help' shows all; topics: {', '.join(TOPICS)}",
+    )
 
 
 def is_asked_for(words: Sequence[str]) -> bool:

@@ -14,7 +14,7 @@ def help_config() -> str:
     lines = ["", "Values:", ""]
     for parameter in TABLE.values():
         name = f"{parameter.name}={parameter.kind.hint}"
-        text = textwrap.wrap(_sentence(parameter), 55) or [""]
+        text = textwrap.wrap(sentence(parameter), 55) or [""]
         if len(name) > 20:
             lines.append(name)
         else:
@@ -23,7 +23,8 @@ def help_config() -> str:
     return "\n".join([*lines, ""]) + "\n"
 
 
-def _sentence(parameter: Parameter) -> str:
+def sentence(parameter: Parameter) -> str:
+    """What it means, with its default and what became of it."""
     parts = [parameter.help]
     if parameter.gone:
         parts.append(f"Ignored: {parameter.gone}.")
@@ -78,7 +79,7 @@ def json_schema() -> dict[str, Any]:
         "properties": {
             parameter.name: {
                 **parameter.kind.schema(),
-                "description": _sentence(parameter),
+                "description": sentence(parameter),
                 **({"deprecated": True} if parameter.gone or parameter.instead else {}),
             }
             for parameter in TABLE.values()

@@ -24,8 +24,8 @@ class Settings:
     log_level: str = "info"
 
 
-def parse(arguments: Sequence[str] | None = None) -> Settings:
-    """Settings from a command line; None: this process's. Ends the process for --help and mistakes."""
+def arguments() -> argparse.ArgumentParser:
+    """The command line's options; the manual page is made from them too."""
     default = Settings()
     parser = argparse.ArgumentParser(
         prog="xend",
@@ -49,9 +49,19 @@ def parse(arguments: Sequence[str] | None = None) -> Settings:
     add("--tls-port", type=_port, metavar="PORT", default=default.tls_port, help="port for TLS (%(default)s)")
     add("--log-dir", type=Path, metavar="DIR", default=default.log_dir, help="xend.log (%(default)s)")
     add("--no-log-file", action="store_true", help="log to standard error or the journal only")
-    add("--log-level", choices=("debug", "info", "warning", "error"), default="info", help="(%(default)s)")
+    add(
+        "--log-level",
+        choices=("debug", "info", "warning", "error"),
+        default="info",
+        help="how much is logged (%(default)s)",
+    )
     add("--foreground", action="store_true", help=argparse.SUPPRESS)  # the old xend's; it always is
-    options = parser.parse_args(arguments)
+    return parser
+
+
+def parse(words: Sequence[str] | None = None) -> Settings:
+    """Settings from a command line; None: this process's. Ends the process for --help and mistakes."""
+    options = arguments().parse_args(words)
     return Settings(
         socket=options.socket,
         state_dir=options.state_dir,

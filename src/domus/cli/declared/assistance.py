@@ -9,9 +9,11 @@ from domus.cli.command import Command, Option
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="help",
-        usage="[SUBCOMMAND]",
-        sentence="Show all subcommands, or the usage of one.",
+        usage="[SUBCOMMAND|TOPIC|PARAMETER]",
+        sentence="Show all subcommands, the usage of one, a topic, or a parameter of configuration files.",
         runs="help:run",
+        works="-",
+        tested="cli/test_help.py",
         needs_host=False,
         options=(
             Option("", "long", "Show all subcommands; the default."),

@@ -13,6 +13,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[options] [DOM ...]",
         sentence="List domains, or the named ones; Mem is the memory in MiB that each is meant to have.",
         runs="list:run",
+        works="pv",
+        tested="system/test_commands.py",
         options=(
             Option("l", "long", "Print the whole configuration in SXP."),
             Option("", "label", "Add the security label."),
@@ -32,6 +34,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[CONFIGFILE] [options] [NAME=VALUE ...]",
         sentence="Create a domain from a configuration file and start it.",
         runs="create:run",
+        works="pv",
+        tested="system/test_commands.py domains/test_lab_domains.py",
         options=(
             Option("q", "quiet", "Print nothing unless something is wrong."),
             Option("", "path", "Where to look for the file; the default is .:/etc/xen.", value="DIRS"),
@@ -54,6 +58,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Take a domain away at once, as if its power were cut.",
         runs="destroy:run",
+        works="pv",
+        tested="system/test_commands.py domains/test_lab_domains.py",
         counts=(1, 1),
     ),
     Command(
@@ -61,6 +67,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-a] [-w] [-H|-R] [DOM]",
         sentence="Ask a domain to shut down.",
         runs="shutdown:shutdown",
+        works="pv",
+        tested="system/test_commands.py",
         counts=(1, 4),
         options=(
             Option("a", "all", "Every running domain but Domain-0."),
@@ -74,6 +82,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-a] [-w] [DOM]",
         sentence="Ask a domain to reboot.",
         runs="shutdown:reboot",
+        works="pv",
+        tested="system/test_commands.py",
         counts=(1, 3),
         options=(
             Option("a", "all", "Every running domain but Domain-0."),
@@ -85,6 +95,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Stop a domain's VCPUs; it keeps its memory.",
         runs="pause:pause",
+        works="pv",
+        tested="system/test_commands.py",
         counts=(1, 1),
     ),
     Command(
@@ -92,6 +104,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Let a paused domain run.",
         runs="pause:unpause",
+        works="pv",
+        tested="system/test_commands.py",
         counts=(1, 1),
     ),
     Command(
@@ -99,6 +113,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-q] [-r] [-n N] DOM",
         sentence="Attach to the domain's console; Ctrl-] leaves it.",
         runs="console:run",
+        works="pv",
+        tested="cli/test_on_xen.py daemon/test_on_xen.py",
         counts=(1, 5),
         options=(
             Option("q", "quiet", "Say nothing when the domain is missing or not running."),
@@ -111,6 +127,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Print the id of a domain.",
         runs="identity:domid",
+        works="pv",
+        tested="system/test_commands.py",
         counts=(1, 1),
     ),
     Command(
@@ -118,6 +136,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Print the name of a domain.",
         runs="identity:domname",
+        works="pv",
+        tested="system/test_commands.py",
         counts=(1, 1),
     ),
     Command(
@@ -125,6 +145,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Print the state of a domain in one word.",
         runs="identity:domstate",
+        works="pv",
+        tested="cli/test_on_xen.py",
         counts=(1, 1),
     ),
 )

@@ -13,6 +13,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[KEY] [options]",
         sentence="Show the host: its hardware, its Xen, its memory; with KEY only that value.",
         runs="info:run",
+        works="-",
+        tested="system/test_commands.py",
         counts=(0, 2),
         options=(
             Option("n", "numa", "Add the topology of CPUs and memory.", later=True),
@@ -25,12 +27,16 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-c]",
         sentence="Print the messages of the hypervisor.",
         runs="logs:dmesg",
+        works="-",
+        tested="system/test_commands.py",
         options=(Option("c", "clear", "Clear them once they are printed."),),
     ),
     Command(
         name="log",
         sentence="Print the log of xend.",
         runs="logs:log",
+        works="-",
+        tested="system/test_commands.py",
         counts=(0, 0),
     ),
     Command(
@@ -38,6 +44,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="add NAME ADDRESS[:PORT] [options] | list [--json] | rm NAME",
         sentence="Add, list or forget the hosts that --host knows by name.",
         runs="host:run",
+        works="-",
+        tested="cli/test_host.py system/test_known_host.py",
         needs_host=False,
         options=(
             Option(
@@ -57,6 +65,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="image|up|down|list|shell|log|rm|disk ...",
         sentence="Run real Xen hosts inside QEMU on this machine; 'xm lab' tells how.",
         runs="lab:run",
+        works="-",
+        tested="lab/test_hosts.py",
         needs_host=False,
         raw=True,
     ),

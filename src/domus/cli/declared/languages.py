@@ -13,6 +13,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[options] FILE|DIR ... [NAME=VALUE ...]",
         sentence="Check configuration files: every mistake in them, with its place; nothing is created.",
         runs="check:run",
+        works="-",
+        tested="cli/test_check.py",
         needs_host=False,
         options=(
             Option("", "files", "Look up here the kernels, images and programs that they name."),
@@ -26,6 +28,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="FILE --to=LANG [options] [NAME=VALUE ...]",
         sentence="Write a configuration file in another language.",
         runs="convert:run",
+        works="-",
+        tested="cli/test_languages.py config/test_languages.py",
         needs_host=False,
         options=(
             Option(
@@ -45,6 +49,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         name="schema",
         sentence="Print the JSON schema of the variables of configuration files.",
         runs="schema:run",
+        works="-",
+        tested="config/test_loading.py",
         needs_host=False,
         counts=(0, 0),
     ),

@@ -13,6 +13,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[options]",
         sentence="Watch domains and host, like top.",
         runs="top:run",
+        works="pv",
+        tested="cli/test_top_on_xen.py",
         options=(
             Option("b", "batch", "Print lines in xentop's columns instead, for scripts."),
             Option("i", "iterations", "With --batch: so many pictures, then end.", value="N"),
@@ -26,6 +28,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[--json]",
         sentence="Examine the host and this machine: what is wrong, and how to mend it.",
         runs="doctor:run",
+        works="-",
+        tested="domains/test_doctor_on_xen.py",
         counts=(0, 1),
         options=(JSON,),
     ),
