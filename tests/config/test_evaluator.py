@@ -240,14 +240,15 @@ BOMBS = [
 
 @pytest.mark.parametrize("text", BOMBS)
 def test_every_evaluation_ends_within_its_budget(text: str) -> None:
-    before = time.monotonic()
+    before = time.process_time()
     try:
         run(text)
     except InvalidConfig as error:
         assert error.for_user()
     except Exception as error:  # a text that is no program
         assert type(error).__name__ == "NotPython"
-    assert time.monotonic() - before < 5
+    # Far above what the budget of steps takes: without one, these would go on for hours.
+    assert time.process_time() - before < 60
 
 
 def test_a_small_budget_is_kept() -> None:

@@ -146,8 +146,6 @@ def test_streams_end_when_xend_stops(daemon: Any, client: Client) -> None:
     thread = Thread(target=listen)
     thread.start()
     time.sleep(0.3)
-    began = time.monotonic()
     daemon.close()
     thread.join(10)
-    assert time.monotonic() - began < 3
     assert len(ended) == 1
