@@ -5,21 +5,19 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
+from bench.figures import XM, Figure, median, spread, timed
+from bench.languages import languages
 from domus.lab import guest
 from domus.lab.host import LabHost
 from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig, Nic
 
-BIN = Path(sys.executable).parent
 NAME = "bench"
 
 #: times a command inside dom0, in seconds, without the way to it
@@ -28,16 +26,6 @@ TIMER = (
     "d=subprocess.run(sys.argv[1:],capture_output=True);"
     "print(time.monotonic()-t);sys.stderr.buffer.write(d.stderr);sys.exit(d.returncode)"
 )
-
-
-class Figure(NamedTuple):
-    """One measured figure and what it should be."""
-
-    what: str
-    value: float
-    aim: float
-    unit: str
-    detail: str
 
 
 def main() -> None:
@@ -52,6 +40,7 @@ def main() -> None:
         try:
             figures = [starting(host, options.runs), *living(host, options.runs), listing(options.runs)]
             figures += idling(host)
+            figures += languages(options.runs)
         finally:
             host.remove()
     if options.json:
@@ -167,24 +156,7 @@ def in_dom0(host: LabHost, *argv: str) -> float:
 
 def xm(*words: str) -> None:
     """Run xm as a user does."""
-    subprocess.run([BIN / "xm", *words], check=True, stdout=subprocess.DEVNULL)
-
-
-def timed(action: Callable[[], object]) -> float:
-    """Seconds that `action` takes."""
-    begun = time.perf_counter()
-    action()
-    return time.perf_counter() - begun
-
-
-def median(values: list[float]) -> float:
-    """The value in the middle."""
-    return statistics.median(values)
-
-
-def spread(values: list[float]) -> str:
-    """From the least to the most."""
-    return f"{min(values):.2f}-{max(values):.2f} s, {len(values)} runs"
+    subprocess.run([XM, *words], check=True, stdout=subprocess.DEVNULL)
 
 
 XL_CONFIG = """

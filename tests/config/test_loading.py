@@ -10,7 +10,6 @@ import pytest
 
 from domus.config import InvalidConfig, find, load, load_text
 from domus.config.checking import check, files_of
-from domus.config.compile import to_libxl
 from domus.config.parameters import TABLE
 from domus.config.reference import help_config, json_schema, manual
 from domus.model.errors import ConfigError
@@ -138,40 +137,6 @@ def test_many_files_are_checked_each_for_itself(tmp_path: Path) -> None:
         ("bad", False, 2),
         ("good", True, 0),
     ]
-
-
-TYPICAL = """import os, re
-arch = os.uname()[4]
-if re.search('64', arch):
-    arch_libdir = 'lib64'
-else:
-    arch_libdir = 'lib'
-kernel = '/usr/' + arch_libdir + '/xen/boot/vmlinuz'
-builder = 'linux'
-memory = 256
-name = 'web%d' % 3
-vif = ['mac=00:16:3e:00:00:%02x, bridge=xenbr0' % i for i in range(2)]
-disk = ['phy:vg0/web,xvda1,w', 'file:/srv/data.img,xvdb,r']
-root = '/dev/xvda1 ro'
-on_reboot = 'restart'
-"""
-
-
-def test_a_typical_file_is_read_and_compiled_in_some_milliseconds() -> None:
-    best = 1.0
-    for _ in range(20):
-        before = time.perf_counter()
-        to_libxl(load_text(TYPICAL).config)
-        best = min(best, time.perf_counter() - before)
-    assert best < 0.005
-
-
-def test_a_thousand_files_are_checked_in_seconds(tmp_path: Path) -> None:
-    for number in range(1000):
-        (tmp_path / f"g{number}").write_text(TYPICAL if number % 2 else GUEST)
-    before = time.perf_counter()
-    assert all(check(path).is_fine for path in files_of([tmp_path]))
-    assert time.perf_counter() - before < 20  # 5 s on a machine that does nothing else
 
 
 def test_the_help_lists_every_parameter_in_xms_layout() -> None:
