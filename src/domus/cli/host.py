@@ -42,21 +42,38 @@ def _add(call: Call, words: Sequence[str]) -> None:
         tls=str(kept),
         server_name=call.value("server-name") if call.has("server-name") else None,
     )
-    hosts.add(name, host, replace=call.has("force"))
-    if given is not None:
-        _keep(given, kept)
-        return
-    from domus.client.authority import certify
-
+    hosts.check(name, replace=call.has("force"))
+    # Whole before it takes the place of what is there: a host that is known stays so if this fails.
+    new = kept.with_name(f".{name}.new")
+    shutil.rmtree(new, ignore_errors=True)
     try:
-        install = certify(name, address, kept)
+        if given is None:
+            from domus.client.authority import certify
+
+            certify(name, address, new)
+        else:
+            _keep(given, new)
+        hosts.add(name, host, replace=call.has("force"))
+        _replace(kept, new)
     except BaseException:
-        hosts.remove(name)
+        shutil.rmtree(new, ignore_errors=True)
         raise
-    print(
-        f"Certificates for {name} are made. Its own half belongs into /etc/domus/tls there, as root:\n"
-        f"  scp {install}/* root@{address}:/etc/domus/tls/ && ssh root@{address} systemctl reload xend"
-    )
+    if given is None:
+        print(
+            f"Certificates for {name} are made. Its own half belongs into /etc/domus/tls there, as root:\n"
+            f"  scp {kept}/install/* root@{address}:/etc/domus/tls/"
+            f" && ssh root@{address} systemctl reload xend"
+        )
+
+
+def _replace(kept: Path, new: Path) -> None:
+    """Put the folder `new` where `kept` is or shall be."""
+    old = kept.with_name(f"{new.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
+    if kept.exists():
+        kept.rename(old)
+    new.rename(kept)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _given(call: Call) -> Path | None:

@@ -122,14 +122,15 @@ def _up(values: Values, words: list[str]) -> int:
     from domus.lab.record import Shape
 
     name = _one(UP, words) or DEFAULT
-    shape = Shape(
-        memory_mib=_number(UP, values, "memory", 1536, 1024, 65536),
-        cpus=_number(UP, values, "cpus", 2, 1, 16),
-    )
     count = _number(UP, values, "hosts", 1, 1, 16)
     chosen, why = accel.choose()
     for number in range(1, count + 1):
         host = LabHost(name if number == 1 else f"{name}{number}")
+        before = host.shape  # what is not asked for stays as it was
+        shape = Shape(
+            memory_mib=_number(UP, values, "memory", before.memory_mib, 1024, 65536),
+            cpus=_number(UP, values, "cpus", before.cpus, 1, 16),
+        )
         begun = time.monotonic()
         with terminal() as report:
             started = host.up(shape, report)

@@ -17,14 +17,11 @@ from domus.client.certificates import issue, kept_ca
 from domus.client.hosts import directory
 
 
-def certify(name: str, address: str, folder: Path) -> Path:
+def certify(name: str, address: str, folder: Path) -> None:
     """Fill `folder` with this user's half of the certificates for host `name`, and the host's own half.
 
     Args:
         address: how the host is reached; its certificate is good for this and for `name`.
-
-    Returns:
-        The folder whose files belong into /etc/domus/tls of the host.
 
     Effect:
         Makes the authority when there is none. On failure `folder` is removed again.
@@ -44,7 +41,6 @@ def certify(name: str, address: str, folder: Path) -> Path:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-    return install
 
 
 def _is_ip(address: str) -> bool:

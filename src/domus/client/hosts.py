@@ -86,8 +86,8 @@ class Hosts:
         """A client of the host of that name; connects with its first call."""
         return self.get(name).client()
 
-    def add(self, name: str, host: Host, *, replace: bool = False) -> None:
-        """Remember a host, and write the file.
+    def check(self, name: str, *, replace: bool) -> None:
+        """Whether a host may be added under this name.
 
         Raises:
             AlreadyExists: the name is taken, and not to be replaced.
@@ -97,6 +97,10 @@ class Hosts:
             raise BadInput(f"invalid host name {name[:80]!r}", hint="letters, digits and any of _ . -")
         if name in self._hosts and not replace:
             raise AlreadyExists(f"host {name!r} is known already", hint=f"xm host rm {name}")
+
+    def add(self, name: str, host: Host, *, replace: bool = False) -> None:
+        """Remember a host, and write the file; raises as `check`."""
+        self.check(name, replace=replace)
         self._hosts[name] = host
         self._write()
 

@@ -38,6 +38,14 @@ class LabHost:
         return record.read(self.name)
 
     @property
+    def shape(self) -> Shape:
+        """The machine that it has, or had when it ran last; the usual one for a new host."""
+        try:
+            return self.record.shape
+        except NotFound:
+            return Shape()
+
+    @property
     def running(self) -> bool:
         """Its QEMU runs."""
         return record.running(self.name)
@@ -49,13 +57,16 @@ class LabHost:
     def up(self, shape: Shape | None = None, report: Report = silent) -> bool:
         """Start it unless it runs; on return its xend answers.
 
+        Args:
+            shape: the machine that it shall have from now on; None: the one that it had.
+
         Returns:
             Whether it had to be started.
         """
         with self._locked():
             if self.running:
                 return False
-            known = self._prepare(shape or Shape())
+            known = self._prepare(shape or self.shape)
             made = template.wanted(known.shape, report)
             report(f"starting host {self.name}", None)
             need_space(self.folder, 64)
