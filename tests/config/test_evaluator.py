@@ -10,6 +10,7 @@ import pytest
 
 from domus.config import InvalidConfig, load_text
 from domus.config.evaluator import Budget, Host, evaluate, parse
+from domus.config.evaluator.interfaces import default_route
 from domus.config.problems import Report, Source
 
 HOST = Host(
@@ -92,6 +93,40 @@ def run(text: str, **variables: str) -> dict[str, Any]:
         ("from xen.util.ip import inet_aton\nx = inet_ntoa(inet_aton('10.0.0.1') + 1)", "10.0.0.2"),
         ("x = add_offset_to_ip('192.0.2.250', 7)", "192.0.3.1"),
         ("import math\nx = int(math.ceil(1.2))", 2),
+        ("a = 'web'\nx = '%(a)s-%(b)d' % dict(locals(), b=1)", "web-1"),
+        ("a = 1\nx = 'a' in globals() and 'a' in dir() and vars()['a'] == 1 and 'b' not in globals()", True),
+        ("def f(b):\n  return sorted(locals())\nx = f(1)", ["b"]),
+        ("y = [i for i in range(3)]\nx = i", 2),
+        ("y = [i for i in 'ab']\ndel i\nx = 1", 1),
+        ("x = [3, 1, 2]\nx.sort(lambda a, b: cmp(b, a))", [3, 2, 1]),
+        ("x = sorted([(1, 'b'), (2, 'a')], lambda a, b: cmp(a[1], b[1]))", [(2, "a"), (1, "b")]),
+        ("import hashlib\nx = hashlib.md5('web').hexdigest()[:6]", "2567a5"),
+        ("import md5\nm = md5.new()\nm.update('web')\nx = m.hexdigest()[:6]", "2567a5"),
+        (
+            "import hashlib\nx = hashlib.new('sha1', 'web').hexdigest()[:6]",
+            "ca84d1",
+        ),
+        (
+            "import zlib, binascii\nx = zlib.crc32('web') == binascii.crc32('web'), binascii.hexlify('az')",
+            (True, "617a"),
+        ),
+        ("from sets import Set\nx = len(Set([1, 1, 2]))", 2),
+        (
+            "import copy\na = {'k': [1]}\nx = copy.deepcopy(a)\nx['k'].append(2)\ny = copy.copy(a)\nx = x, a, y is a",
+            ({"k": [1, 2]}, {"k": [1]}, False),
+        ),
+        ("import string\nx = string.Template('$a-${b}$$ $c').safe_substitute({'a': 1}, b=2)", "1-2$ $c"),
+        ("from itertools import chain, izip\nx = list(izip('ab', chain([1], [2])))", [("a", 1), ("b", 2)]),
+        ("import uuid\nu = uuid.uuid5(uuid.NAMESPACE_DNS, 'a')\nx = u.hex == str(u).replace('-', '')", True),
+        ("import os\nx = os.getuid() == os.geteuid()", True),
+        (
+            "x = get_current_ipaddr('lo'), get_current_ipmask('lo'), get_current_ipgw('lo')",
+            ("127.0.0.1", "255.0.0.0", None),
+        ),
+        (
+            "x = get_current_ipaddr('nosuch'), get_current_ipaddr('n' * 99), len(get_defaultroute())",
+            (None, None, 2),
+        ),
         ("import socket\nx = socket.gethostname().split('.')[0]", "dom0"),
         ("x = chr(ord('a') + 2) + hex(255) + '%x' % 255", "c0xffff"),
         ("x = 1024 / 2", 512),
@@ -163,13 +198,18 @@ def test_python_2_habits_are_understood(text: str, expected: object) -> None:
         ("def f():\n  yield 1\nf()", "`yield`"),
         ("async def f(): pass", "`async`"),
         ("import socket\nsocket.gethostbyname('x')", "network"),
-        ("globals()", "globals()"),
+        ("globals()['memory'] = 5", "globals()"),
+        ("locals().update({'memory': 5})", "update()"),
+        ("globals().setdefault('memory', 5)", "setdefault()"),
+        ("vars()['__builtins__']", "KeyError"),
+        ("import hashlib\nhashlib.md5('a').__class__", "__class__"),
+        ("import hashlib\nhashlib.md5('a').digest()", "hexdigest()"),
+        ("import string\nstring.Template('$a').substitute()", "KeyError"),
+        ("import copy\nx = []\nfor i in range(99): x = [x]\ncopy.deepcopy(x)", "nested too deeply"),
         ("try:\n  open('x')\nexcept:\n  pass", "open()"),
         ("try:\n  1/0\nexcept ZeroDivisionError as e:\n  e.__traceback__", "__traceback__"),
         ("@f\ndef g(): pass", "decorators"),
         ("x = 1\nx.real", "no 'real'"),
-        ("get_current_ipaddr()", "get_current_ipaddr"),
-        ("get_defaultroute()", "get_defaultroute"),
     ],
 )
 def test_what_could_escape_is_refused_with_its_place(text: str, said: str) -> None:
@@ -267,6 +307,34 @@ def test_a_misspelt_parameter_is_an_error_but_a_helper_is_not() -> None:
 def test_a_leftover_of_a_program_only_warns() -> None:
     loaded = load_text("import os\nzzzqqq = 5\nkernel = '/k'\nname = 'd'\n", host=HOST)
     assert "nothing reads it" in loaded.warnings[0]
+
+
+def test_helpers_that_are_read_by_looking_at_all_names_are_fine() -> None:
+    text = "host = 'web'\nname = '%(host)s-1' % locals()\nkernel = '/k'\n"
+    assert load_text(text, host=HOST).findings == ()
+    with pytest.raises(InvalidConfig, match="unknown parameter 'memmory'"):
+        load_text(text + "memmory = 5\n", host=HOST)
+
+
+def test_a_value_that_is_unpacked_beside_others_need_not_be_used() -> None:
+    loaded = load_text("name, zzz = 'a', 1\nkernel = '/k'\n", host=HOST)
+    assert "nothing reads it" in loaded.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("routes", "expected"),
+    [
+        ("", None),
+        ("Iface\tDestination\tGateway\tFlags\n", None),
+        (
+            "head\neth0 0002000A 00000000 0001 0 0 0 00FFFFFF\nbr0 00000000 010200C0 0003 0 0 0 0\n",
+            ("192.0.2.1", "br0"),
+        ),
+        ("head\ntun0 00000000 00000000 0001 0 0 0 00000000\n", None),
+    ],
+)
+def test_the_default_route_is_read_from_the_kernel(routes: str, expected: object) -> None:
+    assert default_route(routes) == expected
 
 
 def test_printed_lines_are_kept_for_the_terminal() -> None:

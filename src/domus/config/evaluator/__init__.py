@@ -8,7 +8,9 @@ a `Budget` bounds steps, memory, depth and sizes. There is no eval, exec or comp
 from __future__ import annotations
 
 import ast
+import re
 import warnings
+from collections.abc import Iterator
 
 import msgspec
 
@@ -19,6 +21,7 @@ from domus.config.evaluator.builtins import BUILTINS
 from domus.config.evaluator.host import Host
 from domus.config.evaluator.machine import Machine
 from domus.config.evaluator.modules import import_module
+from domus.config.evaluator.namespaces import NAMESPACES
 from domus.config.evaluator.parameters import ScriptVariable, usage, xm_vars
 from domus.config.evaluator.values import Refused, Thrown, Value, message
 from domus.config.problems import InvalidConfig, Place, Report, Source
@@ -153,6 +156,18 @@ def _uncaught(
     return report.fail(f"{name}{said}" if said else type(error).__name__, place, hint)
 
 
+_WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    return (n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, str))
+
+
+def _unpacks(node: ast.stmt) -> bool:
+    """Whether a statement gives values to several names, some of which may be of no use."""
+    return isinstance(node, ast.Assign) and any(isinstance(t, ast.Tuple | ast.List) for t in node.targets)
+
+
 _PLAIN = (ast.Assign, ast.AugAssign, ast.Expr, ast.Pass)
 
 
@@ -169,8 +184,10 @@ def _survey(tree: ast.Module) -> dict[str, Value]:
             helpers.add(node.name)
         elif isinstance(node, ast.Global):
             read.update(node.names)
+    if not read.isdisjoint(NAMESPACES):  # `"%(a)s" % locals()` reads a
+        read.update(word for said in _texts(tree) for word in _WORD.findall(said))
     return {
         "read": frozenset(read),
         "helpers": frozenset(helpers),
-        "is_program": not all(isinstance(node, _PLAIN) for node in tree.body),
+        "is_program": not all(isinstance(node, _PLAIN) and not _unpacks(node) for node in tree.body),
     }

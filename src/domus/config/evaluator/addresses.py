@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from domus.config.evaluator import interfaces
 from domus.config.evaluator.modules import import_module
 from domus.config.evaluator.system import functions
-from domus.config.evaluator.values import Facade, Refused, Value
+from domus.config.evaluator.values import Facade, Value
 
 if TYPE_CHECKING:
     from domus.config.evaluator.machine import Machine
 
 _QUAD: Final = re.compile(r"(\d{1,3})\.(\d{1,3})\.(\d{1,3})\.(\d{1,3})")
-_NOT_HERE: Final = (
-    "give the address on the command line as NAME=VALUE: it may not be this host that runs the guest"
-)
 
 
 def number_of(address: Value) -> int:
@@ -43,19 +42,31 @@ def ip_members() -> dict[str, Value]:
     def check_subnet(machine: Machine, address: Value, network: Value, mask: Value) -> int:
         return int(number_of(address) & number_of(mask) == number_of(network) & number_of(mask))
 
-    def unknown(name: str) -> Value:
-        def body(machine: Machine, *arguments: Value, **keywords: Value) -> Value:
-            raise Refused(f"{name}() is not available in configuration files", _NOT_HERE)
+    def default_route(machine: Machine) -> list[str | None]:
+        route = interfaces.default_route()
+        return [None, None] if route is None else [*route]
+
+    def of_device(request: int) -> Callable[..., str | None]:
+        def body(machine: Machine, dev: Value = "defaultroute") -> str | None:
+            if dev == "defaultroute":
+                dev = default_route(machine)[1]
+            return interfaces.of_device(dev, request) if isinstance(dev, str) else None
 
         return body
 
-    current = ("get_defaultroute", "get_current_ipaddr", "get_current_ipmask", "get_current_ipgw")
+    def gateway(machine: Machine, dev: Value = "defaultroute") -> str | None:
+        address, device = default_route(machine)
+        return address if dev in ("defaultroute", device) else None
+
     return functions(
         inet_aton=lambda machine, address: number_of(address),
         inet_ntoa=lambda machine, number: quad_of(number),
         add_offset_to_ip=add_offset,
         check_subnet=check_subnet,
-        **{name: unknown(name) for name in current},
+        get_defaultroute=default_route,
+        get_current_ipaddr=of_device(interfaces.ADDRESS),
+        get_current_ipmask=of_device(interfaces.NETMASK),
+        get_current_ipgw=gateway,
     )
 
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from domus.config.evaluator.methods import METHODS, Method
 from domus.config.evaluator.values import (
     Builtin,
     Facade,
+    Names,
     Record,
     Refused,
     Thrown,
+    Uuid,
     Value,
     kind,
     message,
@@ -19,6 +21,8 @@ from domus.config.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from domus.config.evaluator.machine import Machine
+
+_CHANGES: Final = ("update", "setdefault", "pop", "popitem", "clear")
 
 
 def attribute(machine: Machine, value: Value, name: str) -> Value:
@@ -29,6 +33,10 @@ def attribute(machine: Machine, value: Value, name: str) -> Value:
         return value[value.fields.index(name)]
     if isinstance(value, BaseException) and name in ("args", "message"):
         return tuple(value.args) if name == "args" else message(machine.budget, value)
+    if isinstance(value, Names) and name in _CHANGES:
+        raise Refused(f"a name cannot be set by {name}()", "write NAME = VALUE")
+    if isinstance(value, Uuid) and name == "hex":
+        return value.replace("-", "")
     if name.startswith("_"):
         raise Refused(
             f"configuration files may not use {name}", "names with underscores are Python's own insides"

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 from domus.config.evaluator.attributes import attribute
 from domus.config.evaluator.formatting import format_value
 from domus.config.evaluator.methods import join, ordered
+from domus.config.evaluator.namespaces import NAMESPACES
 from domus.config.evaluator.values import (
     EXCEPTIONS,
     Builtin,
@@ -304,10 +305,6 @@ _ADVICE: Final[dict[str, str]] = {
     "__import__": "use import",
     "input": "ask on the command line: NAME=VALUE",
     "raw_input": "ask on the command line: NAME=VALUE",
-    "globals": "use a dict of your own",
-    "locals": "use a dict of your own",
-    "vars": "use a dict of your own",
-    "dir": "",
     "setattr": "use a dict",
     "delattr": "use a dict",
     "reload": "",
@@ -322,6 +319,7 @@ _ADVICE: Final[dict[str, str]] = {
 BUILTINS: Final[dict[str, Value]] = {
     **{name: Builtin(name, body) for name, body in _FUNCTIONS.items()},
     **{name: _refused(name, hint) for name, hint in _ADVICE.items()},
+    **NAMESPACES,
     **EXCEPTIONS,
     "None": None,
     "True": True,

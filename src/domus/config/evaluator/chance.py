@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from domus.config.evaluator.operators import item_of
 from domus.config.evaluator.system import functions
-from domus.config.evaluator.values import Facade, Value, items
+from domus.config.evaluator.values import Facade, Uuid, Value, items
 
 if TYPE_CHECKING:
     from domus.config.evaluator.machine import Machine
@@ -55,7 +55,7 @@ def uuid_module(machine: Machine) -> Facade:
     import uuid
 
     def wrapped(value: uuid.UUID) -> Value:
-        return str(value)  # files use it as text in any case
+        return Uuid(value)  # files use it as text in any case
 
     namespaces = {"NAMESPACE_DNS": uuid.NAMESPACE_DNS, "NAMESPACE_URL": uuid.NAMESPACE_URL}
 

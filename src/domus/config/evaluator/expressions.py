@@ -231,7 +231,7 @@ def _list_comprehension(machine: Machine, node: ast.ListComp) -> Value:
         machine.said(value, node.elt)
         return value
 
-    return _comprehended(machine, node.generators, element, leaks=machine.python2)
+    return _comprehended(machine, node.generators, element, leaks=True)
 
 
 @expression(ast.GeneratorExp)
@@ -262,7 +262,7 @@ def _comprehended(
 ) -> list[Value]:
     """The elements of a comprehension; generators are lists here, since nothing is lazy."""
     before = machine.scope
-    if not leaks:  # Python 2's list comprehensions leave their variables behind
+    if not (leaks and machine.python2):  # Python 2's list comprehensions leave their variables behind
         machine.scope = Scope({}, before)
     made: list[Value] = []
     try:
@@ -270,6 +270,8 @@ def _comprehended(
             machine.budget.items(1)
             made.append(element())
     finally:
+        if leaks and machine.scope is not before:
+            machine.leaked.update(machine.scope.names)
         machine.scope = before
     return made
 

@@ -49,6 +49,7 @@ class Machine:
         self.scope = self.file_scope
         self.python2 = False
         self.assigned: dict[str, ast.AST] = {}  #: names of the file scope by the node that set them last
+        self.leaked: dict[str, Value] = {}  #: variables of list comprehensions, which Python 2 left behind
         self.valued: dict[str, ast.expr] = {}  #: and by the expression that they were set to
         self.said_at: dict[str, ast.AST] = {}  #: texts that became items of lists, by where
         self.output: list[str] = []  #: lines that the script printed
@@ -125,6 +126,8 @@ class Machine:
             scope = scope.outer
         if name in self.builtins:
             return self.builtins[name]
+        if name in self.leaked:
+            return self.leaked[name]
         raise Thrown(NameError(f"name {name!r} is not defined"))
 
     def bind(self, name: str, value: Value, node: ast.AST) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cmp_to_key
 from typing import TYPE_CHECKING, Any, Final
 
 from domus.config.evaluator.budget import MOST_ITEMS
@@ -107,17 +108,36 @@ def _compared(name: str) -> Method:
     return method
 
 
-def _sort(machine: Machine, value: list[Value], key: Value = None, reverse: bool = False) -> None:
-    value[:] = ordered(machine, value, key, reverse)
+def _sort(
+    machine: Machine, value: list[Value], cmp: Value = None, key: Value = None, reverse: bool = False
+) -> None:
+    value[:] = ordered(machine, value, cmp, key, reverse)
 
 
-def ordered(machine: Machine, value: Value, key: Value = None, reverse: bool = False) -> list[Value]:
-    """`sorted(value)`."""
+def ordered(
+    machine: Machine, value: Value, cmp: Value = None, key: Value = None, reverse: bool = False
+) -> list[Value]:
+    """`sorted(value)`, with Python 2's function that compares two items too."""
     found = items(machine.budget, value)
     keys = found if key is None else [machine.call(key, [item]) for item in found]
     machine.budget.step(weigh(machine.budget, keys) // 8 * max(1, len(keys).bit_length()) >> 2)
+    if cmp is not None:
+        keys = [_by(machine, cmp)(key) for key in keys]
     order = sorted(range(len(found)), key=keys.__getitem__, reverse=bool(reverse))
     return [found[index] for index in order]
+
+
+def _by(machine: Machine, compare: Value) -> Callable[[Value], Any]:
+    """Keys that are compared by a function of the file."""
+
+    def order(left: Value, right: Value) -> int:
+        machine.budget.step()
+        said = machine.call(compare, [left, right])
+        if not isinstance(said, int | float):
+            raise TypeError("a comparison must give a number")
+        return int(said > 0) - int(said < 0)
+
+    return cmp_to_key(order)
 
 
 def _list_method(name: str, grows: int = 0) -> Method:

@@ -32,6 +32,13 @@ _MAKERS: Final[dict[str, tuple[str, str]]] = {
     "xen.util.ip": ("addresses", "ip_module"),
     "errno": ("texts", "errno_module"),
     "types": ("texts", "types_module"),
+    "copy": ("texts", "copy_module"),
+    "sets": ("texts", "sets_module"),
+    "hashlib": ("digests", "hashlib_module"),
+    "md5": ("digests", "md5_module"),
+    "sha": ("digests", "sha_module"),
+    "zlib": ("digests", "zlib_module"),
+    "binascii": ("digests", "binascii_module"),
 }
 
 _ADVICE: Final[dict[str, str]] = {
@@ -42,8 +49,6 @@ _ADVICE: Final[dict[str, str]] = {
     "ConfigParser": "write a dict in this file",
     "configparser": "write a dict in this file",
     "json": "write a dict in this file",
-    "hashlib": "write the value itself",
-    "md5": "write the value itself",
     "shutil": "configuration files cannot change anything",
     "tempfile": "configuration files cannot change anything",
     "ctypes": "",

@@ -157,6 +157,9 @@ def _delete(machine: Machine, node: ast.Delete) -> None:
     for target in node.targets:
         if isinstance(target, ast.Name):
             scope = machine.scope.foreign.get(target.id, machine.scope)
+            if target.id not in scope.names and target.id in machine.leaked:
+                del machine.leaked[target.id]
+                continue
             if target.id not in scope.names:
                 raise Thrown(NameError(f"name {target.id!r} is not defined"))
             del scope.names[target.id]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import posixpath
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
@@ -54,6 +55,8 @@ def os_module(machine: Machine) -> Facade:
                         zip(("sysname", "nodename", "release", "version", "machine"), host.uname, strict=True)
                     )
                 ),
+                getuid=lambda machine: os.getuid(),
+                geteuid=lambda machine: os.geteuid(),
                 getcwd=lambda machine: host.directory,
                 access=lambda machine, path, mode=0: host.exists(_path(path)),
             ),

@@ -7,7 +7,7 @@ import operator
 from typing import Final
 
 from domus.config.evaluator.machine import Machine
-from domus.config.evaluator.values import Refused, Value, hashable, items
+from domus.config.evaluator.values import Names, Refused, Value, hashable, items
 
 
 def bounds(machine: Machine, node: ast.Slice) -> slice:
@@ -64,6 +64,8 @@ def _store_item(machine: Machine, target: ast.Subscript, value: Value) -> None:
     elif isinstance(holder, list):
         machine.said(value, target)
         holder[machine.evaluate(target.slice)] = value
+    elif isinstance(holder, Names):
+        raise Refused("a name cannot be set in globals() or locals()", "write NAME = VALUE", target)
     elif isinstance(holder, dict):
         machine.budget.items(1)
         holder[hashable(machine.budget, machine.evaluate(target.slice))] = value

@@ -1,17 +1,21 @@
-"""Facades of string, math, itertools, functools, errno and types."""
+"""Facades of string, copy, sets, math, itertools, functools, errno and types."""
 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from domus.config.evaluator.methods import METHODS, join
 from domus.config.evaluator.system import functions
-from domus.config.evaluator.values import Facade, Value, items
+from domus.config.evaluator.values import Facade, Value, items, text
 
 if TYPE_CHECKING:
     from domus.config.evaluator.machine import Machine
+
+_PLACE: Final = re.compile(r"\$(?:\$|([A-Za-z_][A-Za-z0-9_]*)|\{([A-Za-z_][A-Za-z0-9_]*)\})")
+_DEEPEST: Final = 50
 
 
 def string_module(machine: Machine) -> Facade:
@@ -38,6 +42,7 @@ def string_module(machine: Machine) -> Facade:
                 atoi=lambda machine, value, base=10: machine.call(machine.builtins["int"], [value, base]),
                 atol=lambda machine, value, base=10: machine.call(machine.builtins["int"], [value, base]),
                 atof=lambda machine, value: float(value),
+                Template=_template,
             ),
             "ascii_lowercase": lower,
             "ascii_uppercase": upper,
@@ -53,6 +58,71 @@ def string_module(machine: Machine) -> Facade:
             "printable": digits + lower + upper + punctuation + " \t\n\r\v\f",
         },
     )
+
+
+def _template(machine: Machine, pattern: Value) -> Facade:
+    """`string.Template`: $NAME, ${NAME} and $$."""
+    if not isinstance(pattern, str):
+        raise TypeError("Template() needs a text")
+
+    def filled(machine: Machine, mapping: Value, named: dict[str, Value], *, safe: bool) -> str:
+        values = {**(mapping or {}), **named}
+
+        def value(match: re.Match[str]) -> str:
+            name = match[1] or match[2]
+            if name is None:
+                return "$"
+            if name in values:
+                return text(machine.budget, values[name])
+            if safe:
+                return match[0]
+            raise KeyError(name)
+
+        machine.budget.step(len(pattern) >> 4)
+        made = _PLACE.sub(value, pattern)
+        machine.budget.text(len(made))
+        return made
+
+    def substitute(machine: Machine, mapping: Value = None, **named: Value) -> str:
+        return filled(machine, mapping, named, safe=False)
+
+    def safe_substitute(machine: Machine, mapping: Value = None, **named: Value) -> str:
+        return filled(machine, mapping, named, safe=True)
+
+    return Facade(
+        "Template", {"template": pattern, **functions(substitute=substitute, safe_substitute=safe_substitute)}
+    )
+
+
+def copy_module(machine: Machine) -> Facade:
+    """`copy`."""
+
+    def shallow(machine: Machine, value: Value) -> Value:
+        if not isinstance(value, list | dict | set):
+            return value
+        machine.budget.items(len(value))
+        return type(value)(value)
+
+    def deep(machine: Machine, value: Value, depth: int = 0) -> Value:
+        machine.budget.step()
+        if depth > _DEEPEST:
+            raise ValueError("this is nested too deeply to be copied")
+        if isinstance(value, list):
+            machine.budget.items(len(value))
+            return [deep(machine, item, depth + 1) for item in value]
+        if isinstance(value, dict):
+            machine.budget.items(len(value))
+            return {key: deep(machine, item, depth + 1) for key, item in value.items()}
+        return shallow(machine, value)
+
+    return Facade(
+        "copy", functions(copy=shallow, deepcopy=lambda machine, value, memo=None: deep(machine, value))
+    )
+
+
+def sets_module(machine: Machine) -> Facade:
+    """`sets`, as Python 2 had it before sets were built in."""
+    return Facade("sets", dict.fromkeys(("Set", "ImmutableSet"), machine.builtins["set"]))
 
 
 def math_module(machine: Machine) -> Facade:
@@ -82,14 +152,15 @@ def math_module(machine: Machine) -> Facade:
 
 
 def itertools_module(machine: Machine) -> Facade:
-    """`itertools`: the one function that disk lists are joined with."""
+    """`itertools`: what disk lists are joined with, and Python 2's names of built-in functions."""
 
     def chain(machine: Machine, *lists: Value) -> list[Value]:
         made = [item for values in lists for item in items(machine.budget, values)]
         machine.budget.items(len(made))
         return made
 
-    return Facade("itertools", functions(chain=chain))
+    lazy = {f"i{name}": machine.builtins[name] for name in ("zip", "map", "filter")}
+    return Facade("itertools", {**functions(chain=chain), **lazy})
 
 
 def functools_module(machine: Machine) -> Facade:

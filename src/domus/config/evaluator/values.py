@@ -89,6 +89,16 @@ class Facade:
         self.advice = advice or {}  #: for members that are refused: what to write instead
 
 
+class Names(dict[str, Value]):
+    """The names of a scope and their values, to look at: assigning is what sets them."""
+
+
+class Uuid(str):
+    """A uuid: its text, which also knows itself without dashes."""
+
+    __slots__ = ()
+
+
 class Record(tuple[Value, ...]):
     """A tuple whose places also have names, as os.uname() returns."""
 
