@@ -56,7 +56,7 @@ def read_devices(report: Report, config: Json, fields: dict[str, Any]) -> None:
     )
     fields["pci_devices"] = tuple(_pci(device) for device in config.get("pcidevs", ()))
     fields["usb_controllers"] = tuple(
-        UsbController(kind=c.get("type", "auto"), version=c.get("version", 2), ports=c.get("ports", 8))
+        UsbController(kind=c.get("type", "auto"), version=c.get("version"), ports=c.get("ports"))
         for c in config.get("usbctrls", ())
     )
     fields["usb_devices"] = tuple(

@@ -38,8 +38,8 @@ class UsbController(
     """A USB controller of the guest."""
 
     kind: str = "auto"  #: "auto", "pv", "qusb" or "devicemodel"
-    version: int = 2
-    ports: int = 8
+    version: int | None = None  #: 1, 2 or 3; None: what libxl gives to that kind
+    ports: int | None = None
 
 
 class UsbDevice(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

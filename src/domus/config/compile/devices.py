@@ -213,14 +213,9 @@ def _pci(device: PciDevice) -> Json:
 
 
 def _usbctrl(index: int, controller: UsbController) -> Json:
-    made: Json = {"devid": index, "type": controller.kind}
-    # libxl's defaults follow the kind, and it refuses numbers that a kind cannot have: QEMU's USB 2
-    # controller has six ports, not the eight of the others.
-    if controller.version != UsbController().version:
-        made["version"] = controller.version
-    if controller.ports != UsbController().ports:
-        made["ports"] = controller.ports
-    return made
+    # libxl's own numbers follow the kind: QEMU's USB 2 controller has six ports, the others have eight.
+    numbers = _without_none({"version": controller.version, "ports": controller.ports})
+    return {"devid": index, "type": controller.kind, **numbers}
 
 
 def _usbdev(device: UsbDevice, on_this_host: bool) -> Json:

@@ -39,16 +39,9 @@ def _controller(spec: Spec) -> UsbController | None:
     if kind not in _KINDS:
         spec.error(f"type must be one of {', '.join(_KINDS)}, not {kind[:20]!r}", near=given["type"])
         return None
-    version = _number(spec, "version", given.get("version", "2"), 1, 3)
-    if version == 3 and kind in ("pv", "qusb"):
-        spec.error(f"a {kind} controller has version 1 or 2")
-        return None
-    # The device model's USB 1 and 2 controllers have the ports that their hardware had.
-    usual = {("devicemodel", 1): 2, ("devicemodel", 2): 6}.get((kind, version or 2), 8)
-    ports = _number(spec, "ports", given.get("ports", str(usual)), 1, 15 if kind == "devicemodel" else 31)
-    if version is None or ports is None:
-        return None
-    return UsbController(kind=kind, version=version, ports=ports)
+    most = {"version": 2 if kind in ("pv", "qusb") else 3, "ports": 15 if kind == "devicemodel" else 31}
+    numbers = {key: _number(spec, key, given[key], 1, most[key]) for key in most if given.get(key)}
+    return None if None in numbers.values() else UsbController(kind=kind, **numbers)
 
 
 def _device(spec: Spec) -> UsbDevice | None:

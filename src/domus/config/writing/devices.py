@@ -273,12 +273,16 @@ def _usb(made: Variables) -> None:
             ports = {
                 d.port: d.path for d in config.usb_devices if d.controller == index and d.path is not None
             }
-            text = f"usbver={controller.version},numports={controller.ports}"
+            text = joined((("usbver", controller.version), ("numports", controller.ports)))
             texts.append(text + "".join(f",port_{port}={path}" for port, path in ports.items()))
         made.put("vusb", texts)
         return
     made.put(
-        "usbctrl", [f"type={c.kind},version={c.version},ports={c.ports}" for c in config.usb_controllers]
+        "usbctrl",
+        [
+            joined((("type", c.kind), ("version", c.version), ("ports", c.ports)))
+            for c in config.usb_controllers
+        ],
     )
     made.put(
         "usbdev",
