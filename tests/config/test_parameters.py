@@ -10,7 +10,8 @@ import pytest
 from domus.config import InvalidConfig, load_text
 from domus.config.compile import to_libxl
 from domus.config.parameters import TABLE, Parameter
-from domus.config.parameters.kinds import Choice, Flag, Texts, Whole
+from domus.config.parameters.kinds import Choice, Texts
+from domus.config.parameters.numbers import Flag, Whole
 
 #: name; in xm: y(es), old, undeclared, sxp; since which xl; the one place in libxl_domain_config that it is (-: see below)
 ROWS: Final = """

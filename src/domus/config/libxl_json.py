@@ -7,7 +7,7 @@ from typing import Any, Final
 from domus.config.compile.schema import C_INFO, problems
 from domus.config.libxl_devices import read_devices
 from domus.config.parameters import TABLE
-from domus.config.parameters.kinds import Invalid, Removed
+from domus.config.parameters.kind import Invalid, Removed
 from domus.config.problems import Place, Report
 from domus.config.reading.fields import assemble
 from domus.model.config import Action, DomainConfig, GuestType, VnumaNode

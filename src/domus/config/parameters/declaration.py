@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from domus.config.parameters.kinds import Flag, Kind
+from domus.config.parameters.kind import Kind
+from domus.config.parameters.numbers import Flag
 
 XM: Final = "xm"
 XL: Final = "xl"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from domus.config.parameters.declaration import FLAG, Parameter
-from domus.config.parameters.kinds import Anything, Whole
+from domus.config.parameters.kinds import Anything
+from domus.config.parameters.numbers import Whole
 
 DEVICES: Final = (
     Parameter("disk", Anything("['phy:DEV,VDEV,MODE', ...]"), "Disks: target, name in the guest, mode.",

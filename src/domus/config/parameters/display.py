@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Final
 
 from domus.config.parameters.declaration import FLAG, Parameter
-from domus.config.parameters.kinds import Anything, Choice, Kind, Text, Whole
+from domus.config.parameters.kind import Kind
+from domus.config.parameters.kinds import Anything, Choice, Text
+from domus.config.parameters.numbers import Whole
 
 _H: Final = "b_info/type.hvm"
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from domus.config.parameters.declaration import FLAG, Parameter
-from domus.config.parameters.kinds import Anything, Choice, Text, Texts, Whole
+from domus.config.parameters.kinds import Anything, Choice, Text, Texts
+from domus.config.parameters.numbers import Whole
 
 ACTIONS: Final = Choice(
     "destroy",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from domus.config.parameters.declaration import FLAG, Parameter
-from domus.config.parameters.kinds import Anything, Choice, Text, Texts, Whole
+from domus.config.parameters.kinds import Anything, Choice, Text, Texts
+from domus.config.parameters.numbers import Whole
 
 _UINT32: Final = (1 << 32) - 1
 _SVE: Final = ("disabled", "hw", *(str(bits) for bits in range(128, 2049, 128)))

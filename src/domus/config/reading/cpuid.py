@@ -6,7 +6,8 @@ import re
 from typing import Final
 
 from domus.config.document import Spec
-from domus.config.parameters.kinds import shown, whole
+from domus.config.parameters.kind import shown
+from domus.config.parameters.numbers import whole
 from domus.config.reading.reading import Reading
 from domus.config.suggestions import did_you_mean
 from domus.model.config import CpuidLeaf, MsrPolicy

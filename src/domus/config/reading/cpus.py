@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-from domus.config.parameters.kinds import shown, whole
+from domus.config.parameters.kind import shown
+from domus.config.parameters.numbers import whole
 from domus.config.reading.reading import Reading
 from domus.model.config import VnumaNode
 

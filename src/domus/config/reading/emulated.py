@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 from typing import Final
 
-from domus.config.parameters.kinds import Flag, Invalid, shown
+from domus.config.parameters.kind import Invalid, shown
+from domus.config.parameters.numbers import Flag
 from domus.config.reading.reading import Reading
 from domus.config.suggestions import did_you_mean
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from domus.config.document import Spec
 from domus.config.parameters import TABLE
-from domus.config.parameters.kinds import Invalid
+from domus.config.parameters.kind import Invalid
 from domus.config.reading.pairs import pairs
 from domus.config.reading.reading import Reading
 from domus.model.config import Framebuffer, Sdl, Vnc

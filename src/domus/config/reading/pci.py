@@ -6,7 +6,8 @@ import re
 from typing import Any, Final
 
 from domus.config.document import Spec
-from domus.config.parameters.kinds import Flag, Invalid
+from domus.config.parameters.kind import Invalid
+from domus.config.parameters.numbers import Flag
 from domus.config.reading.pairs import pairs
 from domus.config.reading.reading import Reading
 from domus.model.config import GuestType, PciDevice

@@ -6,7 +6,8 @@ from typing import Any
 
 from domus.config.document import Document, Spec
 from domus.config.parameters import TABLE
-from domus.config.parameters.kinds import Flag, Invalid, Removed, Whole, shown
+from domus.config.parameters.kind import Invalid, Removed, shown
+from domus.config.parameters.numbers import Flag, Whole
 from domus.config.problems import Place
 from domus.config.xl.parser import Number, strtol
 from domus.model.config import GuestType

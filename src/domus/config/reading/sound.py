@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from domus.config.document import Spec
-from domus.config.parameters.kinds import shown
+from domus.config.parameters.kind import shown
 from domus.config.reading.others import number_of
 from domus.config.reading.pairs import pairs
 from domus.config.reading.reading import Reading

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from domus.config.document import Spec
-from domus.config.parameters.kinds import whole
+from domus.config.parameters.numbers import whole
 from domus.config.reading.pairs import pairs
 from domus.config.reading.reading import Reading
 from domus.model.config import UsbController, UsbDevice

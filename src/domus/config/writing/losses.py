@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 
 from domus.config.parameters import TABLE
-from domus.config.parameters.kinds import shown
+from domus.config.parameters.kind import shown
 from domus.model.config import DomainConfig
 
 #: lists of the model by the parameters that hold them

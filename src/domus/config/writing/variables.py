@@ -38,7 +38,7 @@ def to_variables(config: DomainConfig, dialect: Dialect) -> Variables:
     _identity(made)
     _table(made)
     _cpus(made)
-    _security(made)
+    _resources(made)
     if config.guest_type is GuestType.HVM:
         _hvm(made)
     devices.put_devices(made)
@@ -127,7 +127,7 @@ def cpu_text(numbers: tuple[int, ...]) -> str:
     return ",".join(parts)
 
 
-def _security(made: Variables) -> None:
+def _resources(made: Variables) -> None:
     quota = [f"{name}={value}" for name, value in made.config.xenstore_quota]
     made.put("xenstore_quota", quota)
     if made.config.arm is not None and made.config.arm.sci is not None:

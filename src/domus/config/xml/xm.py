@@ -8,7 +8,7 @@ from typing import Final
 
 from domus.config.document import Variable
 from domus.config.parameters import TABLE
-from domus.config.parameters.kinds import whole
+from domus.config.parameters.numbers import whole
 from domus.config.problems import Report
 
 Put = Callable[[str, object], None]
