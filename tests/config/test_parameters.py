@@ -413,6 +413,7 @@ def test_a_parameter_stands_at_its_place_in_what_libxl_gets(name: str) -> None:
     value = sample(parameter)
     text = f"name='d'\ntype='{guest}'\n" + ("" if guest == "hvm" or name == "kernel" else "kernel='/k'\n")
     text = text.replace("name='d'\n", "") if name == "name" else text
+    text += "spiceport=6000\nspicedisable_ticketing=1\n" if name == "spice" else ""
     value = "d7" if name == "name" else value
     config = load_text(f"{text}{name} = {value!r}\n", format="xl").config
     wanted = parameter.kind.to_json(parameter.kind.read(value))
@@ -449,3 +450,31 @@ def test_an_xl_guest_without_emulation_has_no_timer_mode() -> None:
     with pytest.raises(InvalidConfig, match="timer_mode: PV guests have no emulated timers"):
         load_text(text, format="xl")
     assert load_text(text, format="xm").config.timer_mode is None
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("memory=64\nvnuma=[['size=32','vcpus=0']]", "the nodes have 32 MiB, the domain has 64"),
+        ("memory=64\nvnuma=[['size=64','vcpus=0-1']]", "each of the 1 VCPUs must be in one of the nodes"),
+        (
+            "memory=64\nvcpus=2\nvnuma=[['size=64','vcpus=0']]",
+            "each of the 2 VCPUs must be in one of the nodes",
+        ),
+        ("memory=32\nmaxmem=64\nvnuma=[['size=64','vcpus=0']]", "does not go with memory below maxmem"),
+        ("spice=1\nspicedisable_ticketing=1", "spice: needs a port"),
+        ("spice=1\nspiceport=6000", "spice: needs a password"),
+    ],
+)
+def test_what_libxl_would_refuse_late_is_refused_early(lines: str, said: str) -> None:
+    with pytest.raises(InvalidConfig, match=said):
+        load_text(f"name='d'\ntype='hvm'\n{lines}\n")
+
+
+def test_a_disk_beside_its_own_partition_is_doubtful() -> None:
+    disks = "disk=['/dev/a,raw,xvda1,w','/dev/b,raw,xvda2,w','/dev/c,raw,xvda,w']"
+    findings = load_text(f"name='d'\nkernel='/k'\n{disks}\n", format="xl").findings
+    assert [finding.what for finding in findings] == [
+        "disk[2]: xvda and xvda1 are a disk and a partition of it",
+        "disk[2]: xvda and xvda2 are a disk and a partition of it",
+    ]

@@ -152,6 +152,11 @@ def vnuma(reading: Reading) -> None:
     most = reading.fields.get("maxmem_mib") or reading.fields["memory_mib"]
     if total != most:
         reading.error("vnuma", f"the nodes have {total} MiB, the domain has {most}")
+    elif total != reading.fields["memory_mib"]:
+        reading.error("vnuma", "does not go with memory below maxmem", "set memory to maxmem")
+    count = reading.fields.get("maxvcpus") or reading.fields.get("vcpus", 1)
+    if sorted(number for node in found for number in node.vcpus) != list(range(count)):
+        reading.error("vnuma", f"each of the {count} VCPUs must be in one of the nodes")
     if reading.guest_type.value == "pv":
         reading.error("vnuma", "PV guests have no virtual NUMA nodes")
 

@@ -186,6 +186,11 @@ def _check(
     number = vdevs.number(disk.vdev)
     if number in numbers:
         spec.error(f"{disk.vdev} is already used by disk[{numbers[number]}]", near=disk.vdev)
+    whole = vdevs.whole_disk(number)
+    for earlier in numbers:
+        if earlier != number and whole == vdevs.whole_disk(earlier) and whole in (number, earlier):
+            what = f"{disk.vdev} and {vdevs.name(earlier)} are a disk and a partition of it"
+            spec.warn(what, "Linux shows one of them only", near=disk.vdev)
     numbers.setdefault(number, index)
     for other in others:
         if disk.target is None or disk.target != other.target or disk.script != other.script:

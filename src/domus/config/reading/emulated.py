@@ -59,6 +59,7 @@ def emulated(reading: Reading) -> None:
             reading.error("mca_caps", f"unknown {cap[:40]!r}", "lmce is the only one")
     if reading.value("usbversion") and (reading.value("usb") or reading.value("usbdevice")):
         reading.error("usbversion", "does not go with usb and usbdevice", "use usbctrl and usbdev")
+    _spice(reading)
     if reading.value("lapic") is not None:
         reading.default("apic", reading.value("lapic"))
     if reading.value("audio"):
@@ -121,6 +122,16 @@ def _smbios(reading: Reading) -> None:
         reading.error("smbios", "there can be 99 oem texts at the most")
     if found:
         reading.fields["hvm.smbios"] = tuple(found)
+
+
+def _spice(reading: Reading) -> None:
+    """What libxl refuses when it starts QEMU."""
+    if not reading.value("spice"):
+        return
+    if not reading.value("spiceport") and not reading.value("spicetls_port"):
+        reading.error("spice", "needs a port", "add spiceport = 6000, or spicetls_port")
+    if not reading.value("spicedisable_ticketing") and not reading.value("spicepasswd"):
+        reading.error("spice", "needs a password", "add spicepasswd = '...', or spicedisable_ticketing = 1")
 
 
 def _old_qemu_options(reading: Reading) -> None:
