@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from domus.cli.completion import script
+from domus.cli.completion.bash import script
 from domus.cli.declared.options import LANGUAGES
 from domus.cli.main import main
 from domus.config import load

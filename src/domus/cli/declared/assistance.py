@@ -17,7 +17,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         needs_host=False,
         options=(
             Option("", "long", "Show all subcommands; the default."),
-            Option("", "completion", "Print a script for tab completion; SHELL is bash.", value="SHELL"),
+            Option(
+                "",
+                "completion",
+                "Print a script for tab completion; SHELL is bash, zsh or fish.",
+                value="SHELL",
+            ),
         ),
     ),
 )

@@ -1,0 +1,85 @@
+"""The script for zsh."""
+
+from __future__ import annotations
+
+import shlex
+from typing import Final
+
+from domus.cli.completion.plan import FRONT, Following, following, takes_file, valued
+
+_SCRIPT: Final = r"""#compdef xm
+# Tab completion of xm for zsh: source <(xm help --completion=zsh), after compinit
+_xm_names() {
+    local -a names
+    names=(${(f)"$(xm $host help --completion=$1 2>/dev/null </dev/null)"})
+    compadd -a names
+}
+_xm() {
+    local -a host commands
+    local at=2 previous=${words[CURRENT-1]}
+    while [[ ${words[at]} == -* && $at -lt $CURRENT ]]; do
+        case ${words[at]} in
+        --host=*) host=(${words[at]}) ;;
+        --host) host=(--host ${words[at+1]}); at=$((at + 1)) ;;
+        esac
+        at=$((at + 1))
+    done
+    if [[ $previous == --host ]]; then _xm_names hosts; return; fi
+    if [[ ${words[CURRENT]} == --host=* ]] && ((CURRENT <= at)); then
+        compset -P '--host='; _xm_names hosts; return
+    fi
+    if ((CURRENT <= at)); then
+        commands=(
+@COMMANDS@
+        )
+        _describe -t commands subcommand commands
+        compadd -- @FRONT@
+        return
+    fi
+    local option=$previous
+    if [[ ${words[CURRENT]} == --*=* ]]; then option=${words[CURRENT]%%=*}; compset -P '*='; fi
+    case $option in
+@VALUES@
+    esac
+    case ${words[at]} in
+@CASES@
+    *) _files ;;
+    esac
+}
+compdef _xm xm
+"""
+
+
+def script() -> str:
+    """The whole script."""
+    each = following()
+    commands = "\n".join(f"        {_described(one)}" for one in each)
+    return (
+        _SCRIPT.replace("@COMMANDS@", commands)
+        .replace("@FRONT@", " ".join(FRONT))
+        .replace("@CASES@", "\n".join(map(_case, each)))
+        .replace("@VALUES@", _values())
+    )
+
+
+def _described(each: Following) -> str:
+    return shlex.quote(f"{each.command.name}:{each.command.sentence}")
+
+
+def _values() -> str:
+    rows = []
+    for spelling, option in valued().items():
+        if option.choices:
+            rows.append(f"    {spelling}) compadd -- {' '.join(map(shlex.quote, option.choices))}; return ;;")
+        elif takes_file(option):
+            rows.append(f"    {spelling}) _files; return ;;")
+    return "\n".join(rows)
+
+
+def _case(each: Following) -> str:
+    words = " ".join(map(shlex.quote, [*each.spellings, *each.words]))
+    steps = [f"compadd -- {words}"] if words else []
+    steps += ["_xm_names domains"] if each.domains else []
+    steps += ["_xm_names hosts"] if each.hosts else []
+    steps += ["_files"] if each.files else []
+    return f"    {each.command.name}) {'; '.join(steps) or ':'} ;;"
