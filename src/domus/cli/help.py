@@ -35,7 +35,7 @@ _DOMAINS: Final = _names(
     " reboot rename reset restore resume save shutdown start suspend sysrq trigger top unpause uptime usb-add"
     " usb-del domstate vcpu-list vcpu-pin vcpu-set"
 )
-_HOST: Final = _names("debug-keys dmesg info log serve check convert schema doctor host lab help")
+_HOST: Final = _names("debug-keys dmesg info log serve check convert schema doctor xend-config host lab help")
 
 _COLUMNS: Final = 50  #: of a description in a list
 _OPTION_COLUMNS: Final = 43  #: of a description in a usage

@@ -11,10 +11,19 @@ from domus.model.errors import DomusError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run xend until it is told to stop; returns its exit code."""
-    settings = parse(arguments)
+    try:
+        settings = parse(arguments)
+    except DomusError as error:
+        for line in error.for_user().splitlines():
+            print(f"xend: {line}", file=sys.stderr)
+        return error.exit_code
+    import logging
+
     from domus.daemon.logs import open_logs
 
     log_file = open_logs(level=settings.log_level, directory=settings.log_dir)
+    for doubt in settings.warnings:
+        logging.getLogger("domus.daemon").warning("%s", doubt)
     import asyncio
 
     from domus.daemon.wiring import serve

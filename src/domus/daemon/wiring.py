@@ -72,6 +72,7 @@ async def opened(settings: Settings, *, log_file: Path | None) -> AsyncIterator[
         stack.push_async_callback(store.close)
         blobs = BlobStore(settings.state_dir / "blobs")
         domains = await Domains.open(store=store, libxl=libxl, state_dir=settings.state_dir, blobs=blobs)
+        domains.guest_defaults = settings.guests
         stack.push_async_callback(domains.close)
         consoles = Consoles(domains)
         stack.push_async_callback(consoles.close)

@@ -21,6 +21,7 @@ from domus.domains.attachments import Attachments
 from domus.domains.build import Builder, Handle
 from domus.domains.claims import DiskClaims
 from domus.domains.database import Database
+from domus.domains.defaults import filled
 from domus.domains.definitions import Definitions
 from domus.domains.device_lists import DeviceLists
 from domus.domains.endings import Endings
@@ -61,6 +62,7 @@ from domus.model.errors import (
 )
 from domus.model.names import DOM0
 from domus.model.operation import Operation
+from domus.model.settings import GuestDefaults
 from domus.storage.blobs import BlobStore
 from domus.xen.libxl import Libxl
 from domus.xen.xenstore import XenStore
@@ -87,6 +89,7 @@ class Domains:
         events: EventBus,
     ) -> None:
         self.events = events
+        self.guest_defaults = GuestDefaults()  #: what the administrator decided for all guests
         self.operations: Operations[UndoRecord] = Operations(
             database, UndoRecord, self._undo, self._tell_operation
         )
@@ -246,7 +249,7 @@ class Domains:
             AlreadyExists: a domain of that name is managed, or waits to be restarted.
             Busy: something is going on with a domain of that name or uuid.
         """
-        config = prepare.chosen(config)
+        config = filled(prepare.chosen(config), self.guest_defaults)
         keys = (config.name, config.uuid or "")
         prepare.check_waiting(config, self._kept.waiting())
         if (managed := self._parts.definitions.holder(config.name, keys[1])) is not None:

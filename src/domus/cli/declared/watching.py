@@ -24,6 +24,16 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
     ),
     Command(
+        name="xend-config",
+        usage="check|migrate|show [FILE] [--json]",
+        sentence="Check xend's settings, translate the old xend-config.sxp, or show what applies.",
+        runs="xend_config:run",
+        works="-",
+        tested="cli/test_xend_config.py config/test_settings.py",
+        needs_host=False,
+        options=(JSON,),
+    ),
+    Command(
         name="doctor",
         usage="[--json]",
         sentence="Examine the host and this machine: what is wrong, and how to mend it.",

@@ -1,0 +1,14 @@
+"""What a host's administrator decides for all its guests."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class GuestDefaults(msgspec.Struct, frozen=True, kw_only=True):
+    """What a guest gets whose configuration does not say."""
+
+    bridge: str = ""  #: the bridge of its cards; "": the host's only or first one
+    vnc_listen: str = ""  #: where its VNC display listens; "": on the loopback
+    vnc_password: str | None = None  #: of its VNC display; None: none is asked for
+    keymap: str = ""  #: of its display, such as "de"; "": QEMU's own
