@@ -3,7 +3,8 @@
 The rule, in this order:
 
 1. `--host NAME`, else the environment's XM_HOST. NAME is "local", a host known from `xm host add`,
-   or a running lab host; "lab:NAME" can only be the latter.
+   or a running lab host; "lab:NAME" can only be the latter. "ssh://[USER@]HOST[:PORT]" is that host.
+   The old XM_SERVER counts too where it is such an address.
 2. This machine, when it runs Xen: xend's socket is there, or this is a control domain.
 3. The lab's default host, which is started when it does not run.
 """
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from domus.client.hosts import Host
 
 _LAB: Final = "lab:"
+_SSH: Final = "ssh://"
 
 
 class Target:
@@ -62,6 +64,21 @@ class Remote(Target):
         return self.known.client()
 
 
+class ThroughSsh(Target):
+    """A host on which ssh can start `xm serve`."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+
+    @cached_property
+    def client(self) -> Client:
+        """xend behind ssh."""
+        from domus.client import Client
+        from domus.client.ssh import SshPeer
+
+        return Client(SshPeer(self.url))
+
+
 class Lab(Target):
     """A host that runs inside QEMU on this machine: it can be lent this machine's disk images."""
 
@@ -87,16 +104,25 @@ def choose(host: str | None) -> Target:
     Raises:
         NotFound: no host is known by that name.
     """
-    name = os.environ.get("XM_HOST", "") if host is None else host
+    name = _asked_for(host)
     if name:
         return named(name)
     return Local() if runs_xen() else _default_lab_host()
+
+
+def _asked_for(host: str | None) -> str:
+    if host is not None:
+        return host
+    old = os.environ.get("XM_SERVER", "")
+    return os.environ.get("XM_HOST", "") or (old if old.startswith(_SSH) else "")
 
 
 def named(name: str) -> Target:
     """The host of that name."""
     if name == "local":
         return Local()
+    if name.startswith(_SSH):
+        return ThroughSsh(name)
     if not name.startswith(_LAB):
         from domus.client.hosts import Hosts
 
@@ -123,7 +149,7 @@ def _lab_host(name: str) -> Target:
 
 def without_starting(host: str | None) -> Target | None:
     """As `choose`, but no lab host is started for it; None when one would have to be."""
-    if host or os.environ.get("XM_HOST") or runs_xen():
+    if _asked_for(host) or runs_xen():
         return choose(host)
     from domus import lab
 

@@ -25,4 +25,21 @@ COMMANDS: Final[tuple[Command, ...]] = (
             ),
         ),
     ),
+    Command(
+        name="shell",
+        sentence="Read subcommands from a prompt.",
+        runs="shell:run",
+        works="-",
+        tested="cli/test_shell.py",
+        needs_host=False,
+        counts=(0, 0),
+    ),
+    Command(
+        name="serve",
+        sentence="Carry the API over standard input and output.",
+        runs="serve:run",
+        works="-",
+        tested="daemon/test_serve.py",
+        counts=(0, 0),
+    ),
 )
