@@ -10,6 +10,7 @@ import socket
 import subprocess
 from typing import Final
 
+from domus.client.conversation import SocketConversation
 from domus.model.errors import BadInput, Unreachable
 from domus.programs import start
 
@@ -26,6 +27,7 @@ class SshPeer:
     """One xend, each connection to it an ssh of its own."""
 
     host: Final = "localhost"
+    key: Final = ""
 
     def __init__(self, url: str) -> None:
         matched = _ADDRESS.fullmatch(url.removeprefix(SCHEME))
@@ -54,6 +56,10 @@ class SshPeer:
                 ours.close()
                 raise
         return _Carried(ours, process)
+
+    def converse(self, *, within: float) -> SocketConversation:
+        """As `connect`."""
+        return SocketConversation(self.connect(), within=within)
 
     def explain(self, error: OSError) -> Unreachable | None:
         """Nothing can be proven of what ssh did."""
