@@ -6,13 +6,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domus.cli.progress import picture
+from domus.cli.progress import words
+from domus.lab.progress import Shown, picture
 from domus.model.operation import Operation, OperationState
 
 
 def create(**changes: object) -> Operation:
     fields = {"id": "1", "kind": "create", "domain": "g1", "state": OperationState.RUNNING} | changes
     return Operation(**fields)  # type: ignore[arg-type]
+
+
+def shown(operation: Operation | str) -> Shown:
+    if isinstance(operation, str):
+        return Shown(operation)
+    return Shown(words(operation), operation.progress)
 
 
 @pytest.mark.parametrize(
@@ -27,9 +34,9 @@ def create(**changes: object) -> Operation:
     ],
 )
 def test_pictures(operation: Operation | str, columns: int, line: str) -> None:
-    assert picture(operation, 3.2, columns=columns) == line
+    assert picture(shown(operation), 3.2, columns=columns) == line
 
 
 @given(st.text(), st.integers(min_value=40, max_value=200), st.floats(0, 1000))
 def test_the_line_never_fills_the_last_column(step: str, columns: int, elapsed: float) -> None:
-    assert len(picture(create(step=step), elapsed, columns=columns)) < columns
+    assert len(picture(shown(create(step=step)), elapsed, columns=columns)) < columns

@@ -96,3 +96,17 @@ def test_an_ssh_that_fails_is_a_host_that_does_not_answer(
 def test_what_could_be_an_option_of_ssh_is_no_address(url: str) -> None:
     with pytest.raises(BadInput):
         SshPeer(url)
+
+
+def test_v_tells_what_is_asked_of_whom(daemon: Daemon) -> None:
+    daemon.ptys.add("guest", 7)
+    done = subprocess.run(
+        [sys.executable, "-m", "domus.cli", "-v", "domid", "guest"],
+        env={**os.environ, "XM_HOST": "local", "XEND_SOCKET": str(daemon.socket)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "7\n"
+    assert done.stderr.startswith(f"GET /v1/domains/guest of {daemon.socket}: 200, ")
+    assert done.stderr.endswith(" ms\n")

@@ -7,7 +7,7 @@ import sys
 from typing import TYPE_CHECKING, Final
 
 from domus.cli.options import UsageError, not_yet
-from domus.model.errors import DomusError, Gone, Internal
+from domus.model.errors import DomusError, Gone, Internal, Unreachable
 
 if TYPE_CHECKING:
     from domus.cli.command import Command
@@ -46,10 +46,23 @@ def not_here(command: Command) -> DomusError:
 
 
 def log_to_stderr() -> None:
-    """What `--debug` shows beside tracebacks: every log line of Domus."""
+    """What `--debug` shows beside tracebacks: every log line of Domus, and what `-v` shows."""
     import logging
 
     logging.basicConfig(level=logging.DEBUG, format="%(relativeCreated)7.0f ms %(name)s: %(message)s")
+    tell_requests()
+
+
+def tell_requests() -> None:
+    """What `-v` shows: what is asked of which host, and how long the answer takes."""
+    from domus.client.calls import Calls
+
+    def tell(line: str) -> None:
+        from domus.cli.colours import painted
+
+        print(painted(line, "dim", sys.stderr), file=sys.stderr, flush=True)
+
+    Calls.tell = tell
 
 
 def _told(error: BaseException) -> int:
@@ -66,7 +79,9 @@ def _told(error: BaseException) -> int:
             hint="the same command after 'xm --debug' shows where; please report it",
         )
     for text in lines_for(error):
-        print(text, file=sys.stderr)
+        print(_coloured(text), file=sys.stderr)
+    if isinstance(error, Unreachable) and not error.hint and sys.stderr.isatty():
+        print("'xm doctor' examines the host, and this machine.", file=sys.stderr)
     sys.stderr.flush()
     if isinstance(error, UsageError):
         _usage(error)
@@ -86,8 +101,18 @@ def lines_for_finding(problem: Finding) -> list[str]:
     return [f"Error: {problem}", *(f"    {line}" for line in problem.excerpt().splitlines())]
 
 
+def _coloured(line: str) -> str:
+    """The line with its first word in red, where standard error is a terminal."""
+    word, colon, rest = line.partition(":")
+    if word != "Error" or not sys.stderr.isatty():
+        return line
+    from domus.cli.colours import painted
+
+    return f"{painted(word + colon, 'bold red', sys.stderr)}{rest}"
+
+
 def _line(text: str, status: int) -> int:
-    print(f"Error: {text}", file=sys.stderr, flush=True)
+    print(_coloured(f"Error: {text}"), file=sys.stderr, flush=True)
     return status
 
 

@@ -1,4 +1,4 @@
-"""What stands before the subcommand: `xm [--host NAME] [--debug] SUBCOMMAND ...`."""
+"""What stands before the subcommand: `xm [--host NAME] [-v] [--debug] SUBCOMMAND ...`."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ class Front(NamedTuple):
     words: list[str]
     host: str | None = None
     debug: bool = False
+    verbose: bool = False
     version: bool = False
 
 
@@ -30,6 +31,8 @@ def split(arguments: Sequence[str]) -> Front:
     while words:
         if words[0] == "--debug":
             front = front._replace(debug=True)
+        elif words[0] in ("-v", "--verbose"):
+            front = front._replace(verbose=True)
         elif words[0] == "--version":
             front = front._replace(version=True)
         elif words[0] == "--host":

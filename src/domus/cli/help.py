@@ -50,7 +50,8 @@ _TITLE: Final = (
 )
 
 _FOOTER: Final = (
-    "Before the subcommand: --host NAME (or XM_HOST) chooses the host, --debug explains failures.\n"
+    "Before the subcommand: --host NAME (or XM_HOST) chooses the host, -v tells what is asked of it,\n"
+    "--debug explains failures.\n"
     "Marked * is not part of this version yet, marked - is gone from Xen itself.\n"
     "'xm help TOPIC' tells about hosts, configuration, exit-codes, environment, files, and each parameter\n"
     "of configuration files, as in 'xm help memory'.\n"

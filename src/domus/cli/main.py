@@ -32,6 +32,10 @@ def dispatch(asked: front.Front) -> int:
         from domus.cli.failure import log_to_stderr
 
         log_to_stderr()
+    elif asked.verbose:
+        from domus.cli.failure import tell_requests
+
+        tell_requests()
     if asked.version:
         from domus import __version__
 

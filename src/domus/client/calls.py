@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final, TypeVar
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import ClassVar, Final, TypeVar
 
 import msgspec
 
@@ -20,6 +21,9 @@ STREAM_WITHIN: Final = 60.0
 
 class Calls:
     """What every part of the client asks through; it has the one connection that is kept."""
+
+    #: called with one line about each request once it is answered, where somebody wants to know
+    tell: ClassVar[Callable[[str], None] | None] = None
 
     def __init__(self, exchange: Exchange) -> None:
         self.exchange = exchange
@@ -38,9 +42,14 @@ class Calls:
         headers = {"Content-Length": str(len(content))} if method not in ("GET", "HEAD") else {}
         if content:
             headers["Content-Type"] = "application/json"
+        begun = time.monotonic()
         answer, answered = self.exchange.ask(
             method, target, headers=headers, body=(content,) if content else ()
         )
+        if Calls.tell is not None:
+            took = f"{(time.monotonic() - begun) * 1000:.0f} ms"
+            told = f"{answer.status}, {len(answered)} bytes, {took}"
+            Calls.tell(f"{method} {target} of {self.exchange.peer}: {told}")
         return self.settle(answer, answered)
 
     def send(self, method: str, target: str, pieces: Iterable[bytes], size: int) -> bytes:
