@@ -98,6 +98,17 @@ def usage_of(name: str) -> str:
         ),
         ("create g.cfg extra=\udcff", "this is not UTF-8: 'extra=\\udcff'", "create"),
         ("list --long --json", "--long prints SXP and --json prints JSON; one of them", "list"),
+        ("mem-set g 1x2", "Invalid argument. ('1x2' is no number)", "mem-set"),
+        ("sysrq g ab", "ab is not convertible to a character", "sysrq"),
+        (
+            "trigger g nosuch",
+            "Invalid trigger: nosuch (one of nmi, reset, init, s3resume, power, sleep)",
+            "trigger",
+        ),
+        ("vcpu-pin g 0 ^x", "Invalid argument. ('^x' is no list of CPUs such as 0-3,^1)", "vcpu-pin"),
+        ("vcpu-set g two", "Invalid argument. ('two' is no number)", "vcpu-set"),
+        ("sched-credit -w 3", "No domain given.", "sched-credit"),
+        ("sched-credit2 -w x -d g", "Invalid argument. ('x' is no number)", "sched-credit2"),
     ],
 )
 def test_a_wrong_command_line_is_one_line_and_the_usage(
@@ -109,10 +120,8 @@ def test_a_wrong_command_line_is_one_line_and_the_usage(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("uptime", "'xm uptime' is not part of this version yet"),
-        ("mem-set g 1", "'xm mem-set' is not part of this version yet"),
+        ("top", "'xm top' is not part of this version yet"),
         ("create --vncviewer g", "'xm create --vncviewer' is not part of this version yet"),
-        ("info -n", "'xm info -n' is not part of this version yet"),
         ("console -n 1 g", "'xm console -n' is not part of this version yet"),
         ("shutdown -H -R g", "Can't specify halt and reboot"),
         ("shutdown -w", "No domain parameter given"),
@@ -154,14 +163,12 @@ def test_a_failure_is_one_line(capsys: pytest.CaptureFixture[str], line: str, me
 
 @pytest.mark.parametrize("alias", sorted(ALIASES))
 def test_an_alias_says_so_and_stands_for_its_command(capsys: pytest.CaptureFixture[str], alias: str) -> None:
-    new = ALIASES[alias]
-    status, _, err = run(capsys, alias)
+    status, out, err = run(capsys, alias)
+    first, *rest = err.splitlines()
     assert status == 1
-    assert err.startswith(f"Command {alias} is deprecated.  Please use xm {new} instead.\n")
-    command = find(new)
-    assert command is not None
-    if not command.is_here:
-        assert err.endswith(f"Error: 'xm {new}' is not part of this version yet\n")
+    assert first == f"Command {alias} is deprecated.  Please use xm {ALIASES[alias]} instead."
+    assert rest[0].startswith("Error: ")
+    assert out == "" or out == usage_of(ALIASES[alias])
 
 
 @pytest.mark.parametrize("name", ["block-list", "network-list"])
@@ -175,13 +182,13 @@ def test_a_list_of_devices_is_of_one_domain(
     assert run(capsys, name + words) == (1, f"{message}\n{usage_of(name)}", "")
 
 
-def test_the_deprecated_list_v_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run(capsys, "list -v") == (
-        1,
-        "",
-        "xm list -v is deprecated.  Please use xm vcpu-list.\n"
-        "Error: 'xm vcpu-list' is not part of this version yet\n",
-    )
+def test_the_deprecated_list_v_says_so_and_lists_vcpus(capsys: pytest.CaptureFixture[str]) -> None:
+    status, out, err = run(capsys, "list -v")
+    assert (status, out) == (1, "")
+    assert err.splitlines() == [
+        "xm list -v is deprecated.  Please use xm vcpu-list.",
+        "Error: Unable to connect to xend: No such file or directory. Is xend running?",
+    ]
 
 
 @pytest.mark.parametrize(

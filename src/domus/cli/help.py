@@ -34,6 +34,7 @@ _DOMAINS: Final = _names(
     "console vncviewer create new delete destroy domid domname dump-core list mem-max mem-set migrate pause"
     " reboot rename reset restore resume save shutdown start suspend sysrq trigger top unpause uptime usb-add"
     " usb-del domstate vcpu-list vcpu-pin vcpu-set"
+    " vm-list"
 )
 _HOST: Final = _names("debug-keys dmesg info log serve check convert schema doctor xend-config host lab help")
 

@@ -10,6 +10,7 @@ from domus.model.errors import BadInput
 if TYPE_CHECKING:
     from domus.cli.options import Call
     from domus.model.host import HostInfo
+    from domus.model.topology import HostTopology
 
 #: the lines that xm printed, in its order; "xend_config_format" ends them
 _KEYS: Final = (
@@ -29,10 +30,14 @@ _NEW_KEYS: Final = (
 
 
 def run(call: Call) -> int:
-    """`xm info [KEY] [--json]`."""
+    """`xm info [KEY] [-n] [-c] [--json]`."""
     if len(call.words) > 1:
         raise call.wrong("'xm info' shows everything, or the value of one KEY")
+    if call.has("config"):
+        return _settings(call)
     host = call.client.host()
+    if call.has("numa") and not call.words:
+        return _with_topology(call, host)
     if call.words:
         print(value_of(host, call.words[0]))
     elif call.has("json"):
@@ -44,9 +49,52 @@ def run(call: Call) -> int:
     return 0
 
 
-def text(host: HostInfo) -> str:
-    """One line per key; "(none)" stands for an empty value."""
-    return "".join(f"{key:<23}: {value or '(none)'}\n" for key, value in _lines(host).items())
+def text(host: HostInfo, topology: HostTopology | None = None) -> str:
+    """One line per key; "(none)" stands for an empty value. The topology comes after free_cpus."""
+    lines = []
+    for key, value in _lines(host).items():
+        lines.append(f"{key:<23}: {value or '(none)'}\n")
+        if key == "free_cpus" and topology is not None:
+            lines.append(topology_text(topology))
+    return "".join(lines)
+
+
+def topology_text(topology: HostTopology) -> str:
+    """Where CPUs, devices and memory are, in the tables that `xl info -n` has."""
+    lines = [f"{'cpu_topology':<23}:", "cpu:    core    socket     node"]
+    lines += [f"{each.cpu:>3}:{each.core:>8} {each.socket:>8} {each.node:>8}" for each in topology.cpus]
+    lines += [f"{'device topology':<23}:", "device           node"]
+    lines += [f"{each.address}      {each.node}" for each in topology.devices]
+    if not topology.devices:
+        lines.append("No device topology data available")
+    lines += [f"{'numa_info':<23}:", "node:    memsize    memfree    distances"]
+    for node in topology.nodes:
+        distances = ",".join(map(str, node.distances))
+        lines.append(f"{node.node:>4}:    {node.memory_mib:>6}     {node.free_mib:>6}      {distances}")
+    return "".join(f"{line}\n" for line in lines)
+
+
+def _with_topology(call: Call, host: HostInfo) -> int:
+    topology = call.client.debugging.topology()
+    if call.has("json"):
+        from domus.cli.as_json import document
+
+        sys.stdout.write(document({"host": host, "topology": topology}))
+    else:
+        sys.stdout.write(text(host, topology))
+    return 0
+
+
+def _settings(call: Call) -> int:
+    settings = call.client.debugging.settings()
+    if call.has("json"):
+        from domus.cli.as_json import document
+
+        sys.stdout.write(document(settings))
+    else:
+        for name, value in sorted(settings.items()):
+            print(f"{name:<38}: {value or '(none)'}")
+    return 0
 
 
 def value_of(host: HostInfo, key: str) -> str:

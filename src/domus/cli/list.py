@@ -29,10 +29,10 @@ _HEADER: Final = f"{'Name':<40} {'ID':>5} {'Mem':>5} {'VCPUs':>5} {'State':>10} 
 def run(call: Call) -> int:
     """`xm list [--long] [--label] [--state=STATE] [--pool=POOL] [--json] [DOM ...]`."""
     if call.has("vcpus"):
-        from domus.cli.options import not_yet
+        from domus.cli.vcpus import vcpu_list
 
-        print("xm list -v is deprecated.  Please use xm vcpu-list.", file=sys.stderr)
-        raise not_yet("vcpu-list")
+        print("xm list -v is deprecated.  Please use xm vcpu-list.", file=sys.stderr, flush=True)
+        return vcpu_list(call)
     for option, what in (("state", "a state"), ("pool", "a pool")):
         if call.has(option) and call.words:
             raise call.wrong(f"You may specify either {what} or a particular VM, but not both")

@@ -17,9 +17,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from domus.client.console import ConsoleStream
+    from domus.client.cpupools import Cpupools
+    from domus.client.debugging import Debugging
     from domus.client.devices import Devices
     from domus.client.managed import Managed
+    from domus.client.memory import Memory
     from domus.client.saving import Saving
+    from domus.client.scheduling import Scheduling
+    from domus.client.vcpus import Vcpus
     from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
     from domus.model.config import DomainConfig
     from domus.model.doctor import Examination
@@ -83,6 +88,43 @@ class Client:
     def close(self) -> None:
         """Hang up; the next call connects again."""
         self.calls.exchange.close()
+
+    # Areas of the API, each imported when it is first used
+
+    @cached_property
+    def memory(self) -> Memory:
+        """Memory of domains."""
+        from domus.client.memory import Memory
+
+        return Memory(self.calls)
+
+    @cached_property
+    def vcpus(self) -> Vcpus:
+        """VCPUs of domains."""
+        from domus.client.vcpus import Vcpus
+
+        return Vcpus(self.calls)
+
+    @cached_property
+    def scheduling(self) -> Scheduling:
+        """Schedulers and their parameters."""
+        from domus.client.scheduling import Scheduling
+
+        return Scheduling(self.calls)
+
+    @cached_property
+    def cpupools(self) -> Cpupools:
+        """Cpupools."""
+        from domus.client.cpupools import Cpupools
+
+        return Cpupools(self.calls)
+
+    @cached_property
+    def debugging(self) -> Debugging:
+        """Buttons and keys, uptimes, the host's topology."""
+        from domus.client.debugging import Debugging
+
+        return Debugging(self.calls)
 
     # The host
 

@@ -24,6 +24,7 @@ _PATH_PARAMETERS: Final = {
     "place": "a network card's number or MAC address",
     "ref": "name, id or uuid of a domain, looked up in this order",
     "id": "id of an operation",
+    "pool": "number or name of a cpupool, looked up in this order",
     "sha256": "64 hexadecimal digits in lower case",
 }
 

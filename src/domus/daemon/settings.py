@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Final
 
@@ -30,6 +30,14 @@ class Settings:
     dom0_min_memory_mib: int = 0  #: what domain 0 keeps
     dom0_ballooning: bool = True  #: it gives memory to new guests
     warnings: tuple[Finding, ...] = ()  #: what is doubtful in the files, for the log
+
+    def shown(self) -> dict[str, str]:
+        """Each of them as text, by the name of its option; what is not set is empty."""
+        return {
+            field.name.replace("_", "-"): "" if value is None else str(value)
+            for field in fields(self)
+            for value in (getattr(self, field.name),)
+        }
 
 
 #: options of the command line, and the settings that they win over

@@ -36,6 +36,10 @@ MIGRATIONS: Final = (
                                    PRIMARY KEY (uuid, number)) WITHOUT ROWID;
     CREATE TABLE managed_fact (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
     """,
+    # the definitions of managed cpupools
+    """
+    CREATE TABLE cpupool (name TEXT PRIMARY KEY, config BLOB NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 

@@ -46,6 +46,10 @@ class EventKind(StrEnum):
     DOMAIN_DELETED = "domain.deleted"  #: nothing is kept of it any more; as before
     DEVICE_ATTACHED = "device.attached"  #: to a running domain; details "device" and "devid"
     DEVICE_DETACHED = "device.detached"  #: from a running domain; details as above
+    DOMAIN_CHANGED = "domain.changed"  #: something of it was set; details "what" and "who"
+    CPUPOOL_CREATED = "cpupool.created"  #: detail "cpupool", its name, as of the next two
+    CPUPOOL_CHANGED = "cpupool.changed"  #: its name or its CPUs
+    CPUPOOL_DESTROYED = "cpupool.destroyed"
     OPERATION_STARTED = "operation.started"  #: details "id", "kind", "who"
     OPERATION_ENDED = "operation.ended"  #: details "id", "kind", "who", "state", and "problem" if it failed
 

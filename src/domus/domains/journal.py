@@ -103,6 +103,28 @@ class FinishSave(msgspec.Struct, frozen=True, tag="finish-save"):
     domid: int | None = None  #: None: the domain goes on
 
 
+class DestroyCpupool(msgspec.Struct, frozen=True, tag="destroy-cpupool"):
+    """Take away the cpupool of this number, unless it has another name than this."""
+
+    pool: int
+    name: str
+
+
+class RenameCpupool(msgspec.Struct, frozen=True, tag="rename-cpupool"):
+    """Give a cpupool the name that it had."""
+
+    pool: int
+    name: str
+
+
+class ReturnCpus(msgspec.Struct, frozen=True, tag="return-cpus"):
+    """Put CPUs that are free into a cpupool, and take others out of it that are in it."""
+
+    pool: int
+    into: tuple[int, ...] = ()
+    out: tuple[int, ...] = ()
+
+
 UndoRecord = (
     DestroyDomain
     | ForgetConfig
@@ -114,6 +136,9 @@ UndoRecord = (
     | ResumeDomain
     | UnpauseDomain
     | FinishSave
+    | DestroyCpupool
+    | RenameCpupool
+    | ReturnCpus
 )
 
 R = TypeVar("R", bound=msgspec.Struct)

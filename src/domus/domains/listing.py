@@ -60,18 +60,27 @@ class Listing:
         self._workers = workers
         self._labels: dict[tuple[int, str], _Labels] = {}
         self._cpupools: dict[int, str] = {}
+        self._cpupools_watch: Watch | None = None
         self._reading = asyncio.Lock()
 
     async def list(self) -> list[DomainInfo]:
         """All domains, sorted by name as bytes are."""
         found = await self._workers.call(self._libxl.list_domains)
         await self._refresh({(each["domid"], each["uuid"]) for each in found})
+        await self._forget_renamed_cpupools()
         pools = {each.get("cpupool", 0) for each in found} - self._cpupools.keys()
         for pool in pools:
             name = await self._workers.call(self._libxl.cpupool_name, pool)
             self._cpupools[pool] = name or f"Pool-{pool}"
         infos = [self._info(each) for each in found]
         return sorted(infos, key=lambda info: info.name.encode())
+
+    async def _forget_renamed_cpupools(self) -> None:
+        if self._cpupools_watch is None:
+            self._cpupools_watch = self._store.watch("/local/pool")
+            await self._cpupools_watch.__aenter__()
+        if self._cpupools_watch.take():
+            self._cpupools.clear()
 
     async def _refresh(self, present: set[tuple[int, str]]) -> None:
         async with self._reading:

@@ -109,6 +109,18 @@ class Parts:
             raise WrongState(f"Domain '{info.name}' is not started")
         return info, info.domid
 
+    async def started(self, reference: str) -> tuple[DomainInfo, int]:
+        """A domain that runs, or is paused, and its domid; domain 0 counts.
+
+        Raises:
+            DomainNotFound: there is none.
+            WrongState: it has ended.
+        """
+        info = await self.get(reference)
+        if info.domid is None or info.shutdown or info.dying:
+            raise WrongState(f"Domain '{info.name}' is not started")
+        return info, info.domid
+
     def tell(self, kind: EventKind, info: DomainInfo, **detail: str) -> None:
         """Publish what happened to a domain."""
         self.events.publish(kind, domain=info.name, domid=info.domid, uuid=info.uuid, **detail)

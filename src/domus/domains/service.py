@@ -20,20 +20,25 @@ from domus.domains.adoption import Adoption
 from domus.domains.attachments import Attachments
 from domus.domains.build import Builder, Handle
 from domus.domains.claims import DiskClaims
+from domus.domains.cpupools import Cpupools
 from domus.domains.database import Database
+from domus.domains.debugging import Debugging
 from domus.domains.defaults import filled
 from domus.domains.definitions import Definitions
 from domus.domains.device_lists import DeviceLists
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
 from domus.domains.journal import (
+    DestroyCpupool,
     DestroyDomain,
     FinishSave,
     ForgetConfig,
     ForgetDefinition,
     RemoveFile,
+    RenameCpupool,
     RenameDomain,
     ResumeDomain,
+    ReturnCpus,
     SettleDevice,
     TakeDevice,
     UndoRecord,
@@ -44,10 +49,13 @@ from domus.domains.lifecycle import Lifecycle
 from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
 from domus.domains.managed import Managed
+from domus.domains.memory import Memory
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.saving import Saving
+from domus.domains.scheduling import Scheduling
 from domus.domains.statistics import DomainsStatistics
+from domus.domains.vcpus import Vcpus
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
@@ -129,6 +137,11 @@ class Domains:
         self.device_lists = DeviceLists(self._parts)
         self.saving = Saving(self._parts, self._released)
         self.statistics = DomainsStatistics(self._parts)
+        self.memory = Memory(self._parts)
+        self.vcpus = Vcpus(self._parts)
+        self.scheduling = Scheduling(self._parts)
+        self.cpupools = Cpupools(self._parts)
+        self.debugging = Debugging(self._parts)
 
     @cached_property
     def doctor(self) -> Doctor:
@@ -367,6 +380,8 @@ class Domains:
                 await self._builder.unpause(uuid, domid)
             case FinishSave():
                 await self.saving.finish(record)
+            case DestroyCpupool() | RenameCpupool() | ReturnCpus():
+                await self.cpupools.undo(record)
 
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)

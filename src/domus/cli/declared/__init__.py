@@ -23,6 +23,9 @@ AREAS: Final = (
     "host",
     "languages",
     "watching",
+    "cpus",
+    "cpupools",
+    "debugging",
     "assistance",
     "later",
     "gone",
@@ -45,6 +48,8 @@ ALIASES: Final = {
 _OURS: Final = frozenset(
     {"check", "convert", "schema", "host", "lab", "cd-insert", "cd-eject", "doctor", "xend-config"}
     | {"config", "edit", "adopt", "export", "import", "autostart"}
+    | {"sharing", "claims", "sched-rtds", "cpupool-rename", "cpupool-numa-split"}
+    | {"vm-list", "button-press", "set-parameters"}
 )
 
 _SHORTEST_PREFIX: Final = 2

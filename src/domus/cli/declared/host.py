@@ -17,8 +17,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         tested="system/test_commands.py",
         counts=(0, 2),
         options=(
-            Option("n", "numa", "Add the topology of CPUs and memory.", later=True),
-            Option("c", "config", "Show the daemon's settings instead.", later=True),
+            Option("n", "numa", "Add where CPUs, memory and devices are."),
+            Option("c", "config", "Show the daemon's settings instead."),
             JSON,
         ),
     ),

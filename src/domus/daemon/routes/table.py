@@ -13,15 +13,20 @@ from domus.daemon.door import Door
 from domus.daemon.routes import (
     blobs,
     console,
+    cpupools,
+    debugging,
     devices,
     domains,
     events,
     host,
     managed,
+    memory,
     operations,
     root,
     saving,
+    scheduling,
     statistics,
+    vcpus,
 )
 from domus.daemon.routes.endpoint import Endpoint, Resource
 from domus.daemon.xend import Xend
@@ -32,6 +37,11 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *domains.ENDPOINTS,
     *managed.ENDPOINTS,
     *devices.ENDPOINTS,
+    *memory.ENDPOINTS,
+    *vcpus.ENDPOINTS,
+    *scheduling.ENDPOINTS,
+    *cpupools.ENDPOINTS,
+    *debugging.ENDPOINTS,
     *console.ENDPOINTS,
     *saving.ENDPOINTS,
     *operations.ENDPOINTS,

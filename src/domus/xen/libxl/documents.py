@@ -11,7 +11,9 @@ _TYPES: Final = ("pv", "pvh", "hvm")
 
 # uint32 members that hold large values. A libxl built with json-c (possible from 4.21 on) prints numbers
 # of 2**31 and above as negative ones, which it then refuses to read.
-_UNSIGNED: Final = frozenset({"rtc_timeoffset", "vfunc_mask", "ssidref", "exec_ssidref"})
+_UNSIGNED: Final = frozenset(
+    {"rtc_timeoffset", "vfunc_mask", "ssidref", "exec_ssidref", "core", "socket", "node"}
+)
 
 # libxl leaves out what has its initial value, such as the domid 0 (_libxl_types.h; measured, 4.20).
 DOMINFO: Final[dict[str, Any]] = {

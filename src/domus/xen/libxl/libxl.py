@@ -4,10 +4,34 @@ from __future__ import annotations
 
 from typing import Self
 
-from domus.xen.libxl import abi, devices, domains, host, lifecycle, saving
+from domus.xen.libxl import (
+    abi,
+    bitmaps,
+    cpupools,
+    devices,
+    domains,
+    host,
+    lifecycle,
+    memory,
+    saving,
+    scheduling,
+    topology,
+    vcpus,
+)
 
 
-class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle, devices.DeviceCalls, saving.Saving):
+class Libxl(
+    host.HostCalls,
+    domains.DomainReads,
+    lifecycle.Lifecycle,
+    devices.DeviceCalls,
+    saving.Saving,
+    memory.MemoryCalls,
+    vcpus.VcpuCalls,
+    scheduling.SchedulingCalls,
+    cpupools.CpupoolCalls,
+    topology.TopologyCalls,
+):
     """Xen's toolstack library, by documents: what it knows comes as the JSON that it prints itself.
 
     libxl = Libxl.open()
@@ -27,7 +51,20 @@ class Libxl(host.HostCalls, domains.DomainReads, lifecycle.Lifecycle, devices.De
         Raises:
             HostProblem: this host does not run Xen, its tools are not installed, or we are not root.
         """
-        areas = (abi, host, domains, lifecycle, devices, saving)
+        areas = (
+            abi,
+            host,
+            domains,
+            lifecycle,
+            devices,
+            saving,
+            bitmaps,
+            memory,
+            vcpus,
+            scheduling,
+            cpupools,
+            topology,
+        )
         prototypes = {name: row for area in areas for name, row in area.PROTOTYPES.items()}
         return cls(abi.load(prototypes))
 

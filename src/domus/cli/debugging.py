@@ -1,0 +1,70 @@
+"""`xm sysrq`, `trigger`, `button-press`, `debug-keys`, `set-parameters` and `vm-list`."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Final
+
+from domus.cli.numbers import integer
+
+if TYPE_CHECKING:
+    from domus.cli.options import Call
+
+_TRIGGERS: Final = ("nmi", "reset", "init", "s3resume", "power", "sleep")
+
+
+def sysrq(call: Call) -> int:
+    """`xm sysrq DOM LETTER`."""
+    name, key = _words(call, 2)
+    if len(key) != 1 or not key.isascii():
+        raise call.wrong(f"{key} is not convertible to a character")
+    call.client.debugging.sysrq(name, key)
+    return 0
+
+
+def trigger(call: Call) -> int:
+    """`xm trigger DOM NAME [VCPU]`; the case of the name does not matter."""
+    if len(call.words) not in (2, 3):
+        raise call.wrong(f"'xm {call.command.name}' requires between 2 and 3 arguments.")
+    name, wanted = call.words[:2]
+    if wanted.lower() not in _TRIGGERS:
+        raise call.wrong(f"Invalid trigger: {wanted}", hint=f"one of {', '.join(_TRIGGERS)}")
+    vcpu = integer(call, call.words[2]) if len(call.words) == 3 else 0
+    call.client.debugging.trigger(name, wanted.lower(), vcpu)
+    return 0
+
+
+def debug_keys(call: Call) -> int:
+    """`xm debug-keys KEYS`."""
+    call.client.debugging.debug_keys(_words(call, 1)[0])
+    return 0
+
+
+def set_parameters(call: Call) -> int:
+    """`xm set-parameters NAME=VALUE ...`."""
+    if not call.words:
+        raise call.wrong("'xm set-parameters' requires 1 arguments.")
+    call.client.debugging.set_parameters(" ".join(call.words))
+    return 0
+
+
+def vm_list(call: Call) -> int:
+    """`xm vm-list`: guests, without Domain-0, in xl's columns."""
+    if call.words:
+        raise call.wrong("'xm vm-list' requires 0 arguments.")
+    guests = [domain for domain in call.client.domains() if domain.domid]
+    if call.has("json"):
+        from domus.cli.as_json import document
+
+        sys.stdout.write(document(guests))
+        return 0
+    print(f"{'UUID':<36}  {'ID':<5} name")
+    for guest in guests:
+        print(f"{guest.uuid}  {guest.domid:<5d} {guest.name:<30}")
+    return 0
+
+
+def _words(call: Call, number: int) -> list[str]:
+    if len(call.words) != number:
+        raise call.wrong(f"'xm {call.command.name}' requires {number} arguments.")
+    return call.words

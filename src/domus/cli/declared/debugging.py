@@ -1,0 +1,59 @@
+"""Buttons and keys of domains and of Xen; how long domains have been running."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domus.cli.command import Command, Option
+from domus.cli.declared.options import JSON
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command(
+        name="uptime",
+        usage="[-s] [DOM ...] [--json]",
+        sentence="Print how long domains have been running.",
+        runs="uptime:run",
+        options=(Option("s", "short", "One line each, without header and seconds."), JSON),
+    ),
+    Command(
+        name="sysrq",
+        usage="DOM LETTER",
+        sentence="Send a system request to a domain's kernel.",
+        runs="debugging:sysrq",
+        counts=(2, 2),
+    ),
+    Command(
+        name="trigger",
+        usage="DOM nmi|reset|init|s3resume|power|sleep [VCPU]",
+        sentence="Send an event to a domain, or to one of its VCPUs.",
+        runs="debugging:trigger",
+        counts=(2, 3),
+    ),
+    Command(
+        name="button-press",
+        usage="DOM power|sleep",
+        sentence="Press a button of a domain: the same as 'xm trigger'.",
+        runs="debugging:trigger",
+        counts=(2, 2),
+    ),
+    Command(
+        name="debug-keys",
+        usage="KEYS",
+        sentence="Send debug keys to Xen; read the answer with 'xm dmesg'.",
+        runs="debugging:debug_keys",
+        counts=(1, 1),
+    ),
+    Command(
+        name="set-parameters",
+        usage="NAME=VALUE ...",
+        sentence="Change parameters of Xen's command line while it runs.",
+        runs="debugging:set_parameters",
+    ),
+    Command(
+        name="vm-list",
+        usage="[--json]",
+        sentence="List guests with their UUIDs.",
+        runs="debugging:vm_list",
+        options=(JSON,),
+    ),
+)

@@ -1,0 +1,25 @@
+"""Memory of domains, as xend's API has it. `ref` is a name, an id or a uuid."""
+
+from __future__ import annotations
+
+from domus.client.calls import Calls, domain_path
+from domus.model.memory import MemoryRequest, MemoryUse
+
+
+class Memory:
+    """How much domains have, and may have."""
+
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
+
+    def set_target(self, ref: str, mib: int) -> None:
+        """Ask its balloon to reach `mib` MiB; returns at once."""
+        self._calls.ask("POST", f"{domain_path(ref)}/memory", MemoryRequest(target_mib=mib))
+
+    def set_max(self, ref: str, mib: int) -> None:
+        """Let it own no more than `mib` MiB."""
+        self._calls.ask("POST", f"{domain_path(ref)}/memory", MemoryRequest(max_mib=mib))
+
+    def use(self) -> list[MemoryUse]:
+        """What domains own, share and have claimed, sorted by name."""
+        return self._calls.get("/v1/memory", list[MemoryUse])

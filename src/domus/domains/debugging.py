@@ -1,0 +1,102 @@
+"""Buttons and keys that domains and Xen listen to, and how long domains have been running."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from domus.model.debugging import Uptime
+from domus.model.errors import BadInput, LibxlError
+from domus.model.names import DOM0
+
+if TYPE_CHECKING:
+    from domus.domains.parts import Parts
+    from domus.model.domain import DomainInfo
+
+#: bytes that Xen takes of a text of parameters (xen/include/public/sysctl.h, XEN_SYSCTL_set_parameter)
+_MOST_PARAMETERS: Final = 1023
+
+
+class Debugging:
+    """What helps to find out what a domain, or Xen, is doing. For the event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def trigger(self, reference: str, trigger: str, vcpu: int) -> None:
+        """Press a button of a domain: power, sleep, nmi, init, reset or s3resume.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended).
+            BadInput: no such button, or no such VCPU.
+            LibxlError: this kind of domain has no such button.
+        """
+        info, domid = await self._parts.alive(reference, "send a trigger to")
+        if not 0 <= vcpu < info.max_vcpus:
+            raise BadInput(f"'{info.name}' has no VCPU {vcpu}", hint=f"it has {info.max_vcpus}")
+        await self._parts.workers.call(self._parts.libxl.send_trigger, domid, trigger, vcpu)
+
+    async def sysrq(self, reference: str, key: str) -> None:
+        """Press a magic SysRq key of a Linux guest; answers to it are on its console.
+
+        Raises:
+            DomainNotFound, WrongState (it has ended).
+            BadInput: it is not one character.
+        """
+        _, domid = await self._parts.started(reference)
+        await self._parts.workers.call(self._parts.libxl.send_sysrq, domid, key)
+
+    async def debug_keys(self, keys: str) -> None:
+        """Press keys on Xen's console.
+
+        Raises:
+            BadInput: they are none, or no ASCII characters.
+        """
+        if not keys or not keys.isascii() or not keys.isprintable() or len(keys) > 64:
+            raise BadInput(f"invalid debug keys {keys[:40]!r}", hint="letters and digits; h lists them")
+        await self._parts.workers.call(self._parts.libxl.send_debug_keys, keys)
+
+    async def set_parameters(self, parameters: str) -> None:
+        """Change parameters of Xen's command line while it runs.
+
+        Raises:
+            BadInput: one is unknown, or cannot change while Xen runs.
+        """
+        if not parameters.strip() or not parameters.isascii() or len(parameters) > _MOST_PARAMETERS:
+            raise BadInput(f"invalid parameters {parameters[:80]!r}", hint="such as 'loglvl=all'")
+        try:
+            await self._parts.workers.call(self._parts.libxl.set_parameters, parameters)
+        except LibxlError as error:
+            raise BadInput(
+                f"Xen does not take {parameters[:80]!r}: {error.what}",
+                hint="only some of its parameters can change while it runs",
+            ) from error
+
+    async def uptimes(self, references: Collection[str] = ()) -> list[Uptime]:
+        """How long domains have been running, sorted by name, or the named ones in the order given.
+
+        Raises:
+            DomainNotFound: one that is named does not exist.
+        """
+        if references:
+            infos = [await self._parts.get(reference) for reference in references]
+        else:
+            infos = await self._parts.listing.list()
+        paths = [f"/vm/{info.uuid}/start_time" for info in infos]
+        started = await self._parts.store.read_many(paths)
+        return [
+            Uptime(name=info.name, domid=info.domid, uuid=info.uuid, seconds=_seconds(info, text))
+            for info, text in zip(infos, started, strict=True)
+        ]
+
+
+def _seconds(info: DomainInfo, started: bytes | None) -> int:
+    if info.domid == DOM0:
+        return int(float(Path("/proc/uptime").read_text().split()[0]))
+    if info.domid is None:
+        return 0
+    # libxl writes "SECONDS.HUNDREDTHS" since the epoch (libxl_dm.c, libxl_create.c: start_time).
+    text = (started or b"")[:20].partition(b".")[0]
+    return max(0, int(time.time()) - int(text)) if text.isdigit() else 0

@@ -1,0 +1,211 @@
+"""Parameters of the schedulers: shown and set, for domains and for whole cpupools."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from domus.domains.events import EventKind
+from domus.model.errors import BadInput, DomainNotFound, LibxlError, NotFound, WrongState
+from domus.model.scheduling import (
+    DomainScheduling,
+    PoolScheduling,
+    PoolSchedulingRequest,
+    SchedulingRequest,
+    VcpuScheduling,
+)
+
+if TYPE_CHECKING:
+    from domus.domains.parts import Parts
+    from domus.model.domain import DomainInfo
+
+#: the parameters that domains have under each scheduler: our field by libxl's member
+_OF_DOMAINS: Final = {
+    "credit": {"weight": "weight", "cap": "cap"},
+    "credit2": {"weight": "weight", "cap": "cap"},
+    "rtds": {"period": "period_us", "budget": "budget_us", "extratime": "extratime"},
+}
+
+#: and those that cpupools have
+_OF_POOLS: Final = {
+    "credit": {
+        "tslice_ms": "timeslice_ms",
+        "ratelimit_us": "ratelimit_us",
+        "vcpu_migr_delay_us": "migration_delay_us",
+    },
+    "credit2": {"ratelimit_us": "ratelimit_us"},
+}
+
+_MOST_WEIGHT: Final = 65535
+
+
+class Scheduling:
+    """The schedulers of this host's cpupools. For the event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def table(self) -> list[PoolScheduling]:
+        """Each cpupool with its domains, by number."""
+        infos = await self._parts.listing.list()
+        return await self._parts.workers.call(self._read, infos)
+
+    def _read(self, infos: list[DomainInfo]) -> list[PoolScheduling]:
+        libxl = self._parts.libxl
+        pools = {each["poolid"]: each for each in libxl.list_cpupools()}
+        members: dict[int, list[DomainScheduling]] = {number: [] for number in pools}
+        pool_of = {each["domid"]: each["cpupool"] for each in libxl.list_domains()}
+        for info in infos:
+            pool = pools.get(pool_of.get(info.domid, -1))
+            if pool is None or info.domid is None:
+                continue
+            try:
+                members[pool["poolid"]].append(self._of_domain(info, info.domid, str(pool["sched"])))
+            except (DomainNotFound, LibxlError):
+                continue  # it went while we looked
+        return [
+            PoolScheduling(
+                pool=number,
+                name=str(pool["pool_name"]),
+                scheduler=str(pool["sched"]),
+                domains=tuple(members[number]),
+                **self._of_pool(number, str(pool["sched"])),
+            )
+            for number, pool in pools.items()
+        ]
+
+    def _of_domain(self, info: DomainInfo, domid: int, scheduler: str) -> DomainScheduling:
+        fields: dict[str, Any] = {}
+        if scheduler in _OF_DOMAINS:
+            found = self._parts.libxl.domain_scheduling(domid)
+            fields = {ours: found.get(theirs, 0) for theirs, ours in _OF_DOMAINS[scheduler].items()}
+        if scheduler == "rtds":
+            fields["extratime"] = bool(fields["extratime"])
+            fields["vcpus"] = tuple(map(_of_vcpu, self._parts.libxl.vcpu_scheduling(domid)))
+        return DomainScheduling(name=info.name, domid=domid, uuid=info.uuid, **fields)
+
+    def _of_pool(self, number: int, scheduler: str) -> dict[str, int]:
+        if scheduler not in _OF_POOLS:
+            return {}
+        found = self._parts.libxl.pool_scheduling(number, scheduler)
+        return {ours: int(found.get(theirs, 0)) for theirs, ours in _OF_POOLS[scheduler].items()}
+
+    async def set_domain(self, reference: str, request: SchedulingRequest, *, who: str) -> None:
+        """Change parameters of a domain, or of some of its VCPUs.
+
+        Raises:
+            DomainNotFound, Busy.
+            WrongState: it has ended, or its cpupool has another scheduler.
+            BadInput: a value is out of its range, or its scheduler has no such parameter.
+        """
+        info, domid = await self._parts.started(reference)
+        scheduler = await self._parts.workers.call(self._scheduler_of, domid)
+        _check_scheduler(request.scheduler, scheduler, f"'{info.name}' is in cpupool {info.cpupool}")
+        wanted = _wanted(request, _OF_DOMAINS.get(scheduler, {}))
+        check_ranges(wanted, scheduler, info.max_vcpus)
+        for vcpu in request.vcpus:
+            if not 0 <= vcpu.vcpu < info.max_vcpus:
+                raise BadInput(f"'{info.name}' has no VCPU {vcpu.vcpu}", hint=f"it has {info.max_vcpus}")
+        if not wanted and not request.vcpus:
+            raise BadInput("no parameter is given")
+        with self._parts.locks.hold(info.uuid, domain=info.name, doing="its scheduling is being set"):
+            if request.vcpus:
+                await self._parts.workers.call(
+                    self._parts.libxl.set_vcpu_scheduling, domid, [_for_libxl(each) for each in request.vcpus]
+                )
+            if wanted:
+                document = {"sched": scheduler, **wanted}
+                await self._parts.workers.call(self._parts.libxl.set_domain_scheduling, domid, document)
+        self._parts.tell(EventKind.DOMAIN_CHANGED, info, what="scheduling", who=who)
+
+    def _scheduler_of(self, domid: int) -> str:
+        info = self._parts.libxl.domain_info(domid)
+        if info is None:
+            raise DomainNotFound(f"Domain '{domid}' does not exist.")
+        pools = self._parts.libxl.list_cpupools()
+        return next((str(pool["sched"]) for pool in pools if pool["poolid"] == info["cpupool"]), "unknown")
+
+    async def set_pool(self, reference: str, request: PoolSchedulingRequest) -> None:
+        """Change parameters of a cpupool, given by name or number.
+
+        Raises:
+            NotFound: there is no such cpupool.
+            WrongState: it has another scheduler.
+            LibxlError: a value is out of its range.
+        """
+        pools = await self._parts.workers.call(self._parts.libxl.list_cpupools)
+        pool = next((each for each in pools if reference in (str(each["poolid"]), each["pool_name"])), None)
+        if pool is None:
+            raise NotFound(f"Pool '{reference[:128]}' does not exist.")
+        scheduler = str(pool["sched"])
+        _check_scheduler(request.scheduler, scheduler, f"of cpupool {pool['pool_name']}")
+        wanted = _wanted(request, _OF_POOLS.get(scheduler, {}))
+        if not wanted:
+            raise BadInput("no parameter is given")
+        await self._parts.workers.call(
+            self._parts.libxl.set_pool_scheduling, pool["poolid"], scheduler, wanted
+        )
+
+
+def check_ranges(wanted: dict[str, Any], scheduler: str, vcpus: int) -> None:
+    """Refuse values that Xen refuses, in xm's words.
+
+    Args:
+        wanted: by libxl's names.
+        vcpus: how many the domain has.
+
+    Raises:
+        BadInput: one is out of its range.
+    """
+    weight, cap = wanted.get("weight"), wanted.get("cap")
+    if weight is not None and not 1 <= weight <= _MOST_WEIGHT:
+        if scheduler == "credit2":
+            raise BadInput("weight is out of range", hint=f"from 1 to {_MOST_WEIGHT}")
+        raise BadInput(f"Cpu weight out of range, valid values are within range from 1 to {_MOST_WEIGHT}")
+    if cap is not None and not 0 <= cap <= vcpus * 100:
+        raise BadInput(
+            f"Cpu cap out of range, valid range is from 0 to {vcpus * 100} for specified number of vcpus"
+        )
+    period, budget = wanted.get("period"), wanted.get("budget")
+    if (period is not None and period < 1) or (budget is not None and budget < 1):
+        raise BadInput("period and budget are microseconds from 1 on")
+
+
+def _check_scheduler(wanted: str, found: str, where: str) -> None:
+    if wanted != found:
+        raise WrongState(f"Xen is running with the {found} scheduler", hint=where)
+
+
+def _wanted(request: SchedulingRequest | PoolSchedulingRequest, known: dict[str, str]) -> dict[str, Any]:
+    """The parameters that a request gives, by libxl's names.
+
+    Raises:
+        BadInput: the scheduler has no such parameter.
+    """
+    ours = {name: getattr(request, name) for name in request.__struct_fields__}
+    given = {
+        name: value
+        for name, value in ours.items()
+        if name not in ("scheduler", "vcpus") and value is not None
+    }
+    strange = sorted(given.keys() - set(known.values()))
+    if strange:
+        raise BadInput(f"the {request.scheduler} scheduler has no {strange[0]}")
+    return {theirs: int(given[name]) for theirs, name in known.items() if name in given}
+
+
+def _of_vcpu(found: dict[str, Any]) -> VcpuScheduling:
+    return VcpuScheduling(
+        vcpu=int(found.get("vcpuid", 0)),
+        period_us=int(found.get("period", 0)),
+        budget_us=int(found.get("budget", 0)),
+        extratime=bool(found.get("extratime", 0)),
+    )
+
+
+def _for_libxl(vcpu: VcpuScheduling) -> dict[str, int]:
+    return {
+        "vcpuid": vcpu.vcpu,
+        "period": vcpu.period_us,
+        "budget": vcpu.budget_us,
+        "extratime": int(vcpu.extratime),
+    }
