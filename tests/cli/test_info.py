@@ -7,6 +7,7 @@ import pytest
 from domus.cli.info import text, value_of
 from domus.model.errors import BadInput
 from domus.model.host import HostInfo
+from domus.model.topology import HostCpu, HostDevice, HostNode, HostTopology
 
 HOST = HostInfo(
     host="dom0",
@@ -90,3 +91,30 @@ def test_an_unknown_key_is_answered_with_the_nearest() -> None:
     with pytest.raises(BadInput) as caught:
         value_of(HOST, "free_mem")
     assert caught.value.for_user() == "'xm info' has no key 'free_mem' (did you mean free_memory?)"
+
+
+def test_the_topology_stands_after_the_free_cpus_in_xls_tables() -> None:
+    topology = HostTopology(
+        cpus=(HostCpu(cpu=0, core=0, socket=0, node=0), HostCpu(cpu=1, core=1, socket=0, node=1)),
+        nodes=(
+            HostNode(node=0, memory_mib=1535, free_mib=748, distances=(10, 20)),
+            HostNode(node=1, memory_mib=16384, free_mib=0, distances=(20, 10)),
+        ),
+        devices=(HostDevice(address="0000:00:02.0", node=1),),
+    )
+    lines = text(HOST, topology).splitlines()
+    start = lines.index("free_cpus              : 0") + 1
+    assert lines[start : start + 11] == [
+        "cpu_topology           :",
+        "cpu:    core    socket     node",
+        "  0:       0        0        0",
+        "  1:       1        0        1",
+        "device topology        :",
+        "device           node",
+        "0000:00:02.0      1",
+        "numa_info              :",
+        "node:    memsize    memfree    distances",
+        "   0:      1535        748      10,20",
+        "   1:     16384          0      20,10",
+    ]
+    assert lines[start + 11].startswith("xen_major")

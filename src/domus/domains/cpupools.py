@@ -157,9 +157,13 @@ class Cpupools:
     ) -> None:
         number = await self._parts.workers.call(free_number, self._parts.libxl)
         async with operation.step("making it", undo=DestroyCpupool(pool=number, name=name)):
-            await self._parts.workers.call(
-                self._parts.libxl.create_cpupool, name, scheduler, uuids.uuid4().bytes, cpus, number=number
-            )
+            create = self._parts.libxl.create_cpupool
+            uuid = uuids.uuid4().bytes
+            try:
+                await self._parts.workers.call(create, name, scheduler, uuid, cpus, number=number)
+            except LibxlError as error:
+                hint = f"was this Xen built with the {scheduler} scheduler?"
+                raise LibxlError(error.what, where=f"cpupool {name}", hint=hint) from error
 
     async def destroy(self, reference: str, *, who: str) -> None:
         """Take a cpupool out of Xen; a managed one stays defined.

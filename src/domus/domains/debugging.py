@@ -7,6 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from domus.model.config import GuestType
 from domus.model.debugging import Uptime
 from domus.model.errors import BadInput, LibxlError
 from domus.model.names import DOM0
@@ -36,7 +37,11 @@ class Debugging:
         info, domid = await self._parts.alive(reference, "send a trigger to")
         if not 0 <= vcpu < info.max_vcpus:
             raise BadInput(f"'{info.name}' has no VCPU {vcpu}", hint=f"it has {info.max_vcpus}")
-        await self._parts.workers.call(self._parts.libxl.send_trigger, domid, trigger, vcpu)
+        try:
+            await self._parts.workers.call(self._parts.libxl.send_trigger, domid, trigger, vcpu)
+        except LibxlError as error:
+            hint = "only HVM guests have buttons" if info.guest_type is not GuestType.HVM else ""
+            raise LibxlError(error.what, where=info.name, hint=hint) from error
 
     async def sysrq(self, reference: str, key: str) -> None:
         """Press a magic SysRq key of a Linux guest; answers to it are on its console.

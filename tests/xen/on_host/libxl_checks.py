@@ -91,6 +91,60 @@ def check_the_host_is_what_xl_says() -> None:
     assert _libxl.cpupool_name(0) == "Pool-0"
 
 
+def check_cpus_and_nodes_are_what_xl_says() -> None:
+    said = output("xl", "info", "-n").splitlines()
+    start = said.index("cpu:    core    socket     node") + 1
+    cpus = _libxl.cpu_topology()
+    for number, cpu in enumerate(cpus):
+        words = said[start + number].replace(":", " ").split()
+        assert words == [str(value) for value in (number, cpu["core"], cpu["socket"], cpu["node"])]
+    (node,) = _libxl.numa_nodes()
+    assert node["dists"] == [10]
+    assert 0 < node["free"] < node["size"]
+    assert _libxl.free_cpu_numbers() == []
+
+
+def check_vcpus_are_bound_and_unbound() -> None:
+    with guest("bound") as domid:
+        (vcpu,) = _libxl.list_vcpus(domid)
+        assert (vcpu["vcpuid"], vcpu["online"]) == (0, True)
+        _libxl.set_affinity(domid, 0, hard=[1], soft=None)
+        assert _libxl.list_vcpus(domid)[0]["cpumap"] == [1]
+        _libxl.set_affinity(domid, 0, hard=[0, 1], soft=[0])
+        (vcpu,) = _libxl.list_vcpus(domid)
+        assert (vcpu["cpumap"], vcpu["cpumap_soft"]) == ([0, 1], [0])
+        raised(LibxlError, lambda: _libxl.set_affinity(domid, 0, hard=[4000], soft=None))
+        _libxl.set_domain_scheduling(domid, {"sched": "credit2", "weight": 77})
+        assert _libxl.domain_scheduling(domid) == {"sched": "credit2", "weight": 77, "cap": 0}
+        raised(LibxlError, _libxl.set_domain_scheduling, domid, {"sched": "credit2", "weight": 100_000})
+        raised(LibxlError, _libxl.set_max_memory, domid, 1024)
+    raised(DomainNotFound, _libxl.list_vcpus, _NOBODY)
+    raised(DomainNotFound, _libxl.set_vcpus_online, _NOBODY, 1)
+    raised(DomainNotFound, _libxl.domain_scheduling, _NOBODY)
+
+
+def check_a_cpupool_comes_and_goes() -> None:
+    _libxl.remove_cpu(0, 1)
+    try:
+        assert _libxl.free_cpu_numbers() == [1]
+        number = _libxl.create_cpupool("checked", "credit", uuid.uuid4().bytes, [1], number=5)
+        assert number == 5
+        found = _libxl.list_cpupools()[1]
+        assert (found["poolid"], found["pool_name"], found["sched"]) == (5, "checked", "credit")
+        assert (found["cpumap"], found["n_dom"]) == ([1], 0)
+        assert _libxl.set_pool_scheduling(5, "credit", {"tslice_ms": 10})["tslice_ms"] == 10
+        assert _libxl.pool_scheduling(5, "credit")["tslice_ms"] == 10
+        _libxl.rename_cpupool(5, "other")
+        assert _libxl.cpupool_name(5) == "other"
+        _libxl.destroy_cpupool(5)
+        # Nothing is left of one that cannot be made.
+        raised(LibxlError, _libxl.create_cpupool, "none", "credit", uuid.uuid4().bytes, [0])
+        raised(BadInput, _libxl.create_cpupool, "none", "nonsense", uuid.uuid4().bytes, [1])
+        assert [pool["poolid"] for pool in _libxl.list_cpupools()] == [0]
+    finally:
+        _libxl.add_cpu(0, 1)
+
+
 def check_xens_messages_can_be_read() -> None:
     _libxl.send_debug_keys("h")
     assert "(XEN)" in _libxl.read_console_ring()
