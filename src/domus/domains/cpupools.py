@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from domus.domains.carry_out import carry_out
 from domus.domains.cpupool_steps import check_free, free_cpus, free_number, take_back
 from domus.domains.events import EventKind
 from domus.domains.journal import DestroyCpupool, RenameCpupool, ReturnCpus, UndoRecord
@@ -22,16 +23,13 @@ from domus.model.cpupool import (
 from domus.model.errors import (
     AlreadyExists,
     BadInput,
-    DomusError,
     Forbidden,
     InUse,
     LibxlError,
     NotFound,
     WrongState,
-    from_problem,
 )
 from domus.model.names import DOM0
-from domus.model.operation import OperationState
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -349,26 +347,8 @@ class Cpupools:
         who: str,
         body: Callable[[OperationHandle[UndoRecord]], Awaitable[None]],
     ) -> None:
-        """Do it as an operation: what is cut off is undone; wait for its end.
-
-        Raises:
-            DomusError: what made it fail.
-        """
-        self._parts.locks.take(_LOCK, domain=name, doing="cpupools are being changed")
-        operation = await self._parts.operations.start(
-            kind,
-            domain="",
-            uuid="",
-            who=who,
-            body=body,
-            cancellable=False,
-            on_end=lambda: self._parts.locks.release(_LOCK),
-        )
-        ended = await self._parts.operations.wait(operation.id)
-        if ended.problem is not None:
-            raise from_problem(ended.problem)
-        if ended.state is not OperationState.DONE:
-            raise DomusError(f"{kind} of {name} ended as {ended.state}")
+        doing = "cpupools are being changed"
+        await carry_out(self._parts, kind, body, lock=_LOCK, name=name, doing=doing, who=who)
 
     def _tell(self, kind: EventKind, name: str, who: str) -> None:
         self._parts.events.publish(kind, cpupool=name, who=who)

@@ -48,7 +48,7 @@ class EventKind(StrEnum):
     DEVICE_DETACHED = "device.detached"  #: from a running domain; details as above
     DOMAIN_CHANGED = "domain.changed"  #: something of it was set; details "what" and "who"
     CPUPOOL_CREATED = "cpupool.created"  #: detail "cpupool", its name, as of the next two
-    CPUPOOL_CHANGED = "cpupool.changed"  #: its name or its CPUs
+    CPUPOOL_CHANGED = "cpupool.changed"  #: its name, its CPUs, or its scheduler's parameters
     CPUPOOL_DESTROYED = "cpupool.destroyed"
     OPERATION_STARTED = "operation.started"  #: details "id", "kind", "who"
     OPERATION_ENDED = "operation.ended"  #: details "id", "kind", "who", "state", and "problem" if it failed

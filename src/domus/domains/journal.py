@@ -125,6 +125,22 @@ class ReturnCpus(msgspec.Struct, frozen=True, tag="return-cpus"):
     out: tuple[int, ...] = ()
 
 
+class Pin(msgspec.Struct, frozen=True):
+    """On which CPUs a VCPU may run and prefers to; None: not to be changed."""
+
+    vcpu: int
+    hard: tuple[int, ...] | None = None
+    soft: tuple[int, ...] | None = None
+
+
+class PinBack(msgspec.Struct, frozen=True, tag="pin-back"):
+    """Pin the VCPUs of this boot of a domain as they were pinned."""
+
+    uuid: str
+    domid: int
+    pins: tuple[Pin, ...]
+
+
 UndoRecord = (
     DestroyDomain
     | ForgetConfig
@@ -139,6 +155,7 @@ UndoRecord = (
     | DestroyCpupool
     | RenameCpupool
     | ReturnCpus
+    | PinBack
 )
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -105,8 +105,8 @@ class Scheduling:
         for vcpu in request.vcpus:
             if not 0 <= vcpu.vcpu < info.max_vcpus:
                 raise BadInput(f"'{info.name}' has no VCPU {vcpu.vcpu}", hint=f"it has {info.max_vcpus}")
-        if not wanted and not request.vcpus:
-            raise BadInput("no parameter is given")
+        if bool(wanted) is bool(request.vcpus):
+            raise BadInput("parameters of the domain, or of some of its VCPUs: one of them")
         with self._parts.locks.hold(info.uuid, domain=info.name, doing="its scheduling is being set"):
             if request.vcpus:
                 await self._parts.workers.call(
@@ -124,7 +124,7 @@ class Scheduling:
         pools = self._parts.libxl.list_cpupools()
         return next((str(pool["sched"]) for pool in pools if pool["poolid"] == info["cpupool"]), "unknown")
 
-    async def set_pool(self, reference: str, request: PoolSchedulingRequest) -> None:
+    async def set_pool(self, reference: str, request: PoolSchedulingRequest, *, who: str) -> None:
         """Change parameters of a cpupool, given by name or number.
 
         Raises:
@@ -144,6 +144,7 @@ class Scheduling:
         await self._parts.workers.call(
             self._parts.libxl.set_pool_scheduling, pool["poolid"], scheduler, wanted
         )
+        self._parts.events.publish(EventKind.CPUPOOL_CHANGED, cpupool=str(pool["pool_name"]), who=who)
 
 
 def check_ranges(wanted: dict[str, Any], scheduler: str, vcpus: int) -> None:

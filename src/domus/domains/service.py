@@ -34,6 +34,7 @@ from domus.domains.journal import (
     FinishSave,
     ForgetConfig,
     ForgetDefinition,
+    PinBack,
     RemoveFile,
     RenameCpupool,
     RenameDomain,
@@ -380,6 +381,8 @@ class Domains:
                 await self._builder.unpause(uuid, domid)
             case FinishSave():
                 await self.saving.finish(record)
+            case PinBack():
+                await self.vcpus.undo(record)
             case DestroyCpupool() | RenameCpupool() | ReturnCpus():
                 await self.cpupools.undo(record)
 

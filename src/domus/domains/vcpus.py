@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
+from domus.domains.carry_out import carry_out
 from domus.domains.events import EventKind
+from domus.domains.journal import Pin, PinBack, UndoRecord
 from domus.domains.topology import cpus_of, host_topology
-from domus.model.errors import BadInput, DomainNotFound, DomusError, LibxlError
+from domus.model.errors import BadInput, DomainNotFound, LibxlError
 from domus.model.vcpus import DomainVcpus, PinRequest, Vcpu, VcpuTable
 
 if TYPE_CHECKING:
+    from domus.domains.operations import OperationHandle
     from domus.domains.parts import Parts
     from domus.model.domain import DomainInfo
 
@@ -65,31 +69,60 @@ class Vcpus:
         if request.vcpu is not None and not 0 <= request.vcpu < info.max_vcpus:
             raise BadInput(f"'{info.name}' has no VCPU {request.vcpu}", hint=f"it has {info.max_vcpus}")
         vcpus = range(info.max_vcpus) if request.vcpu is None else [request.vcpu]
-        with self._parts.locks.hold(info.uuid, domain=info.name, doing="its VCPUs are being pinned"):
-            await self._parts.workers.call(self._bind, domid, list(vcpus), hard, soft, request.force)
+        pins = tuple(Pin(vcpu=vcpu, hard=hard, soft=soft) for vcpu in vcpus)
+
+        async def body(operation: OperationHandle[UndoRecord]) -> None:
+            before = await self._parts.workers.call(self._pinned, domid, pins)
+            undo = PinBack(uuid=info.uuid, domid=domid, pins=before)
+            async with operation.step("pinning VCPUs", undo=undo):
+                await self._parts.workers.call(self._bind, domid, pins, request.force)
+
+        await carry_out(
+            self._parts,
+            "vcpu-pin",
+            body,
+            lock=info.uuid,
+            name=info.name,
+            doing="its VCPUs are being pinned",
+            who=who,
+            domain=info.name,
+            uuid=info.uuid,
+        )
         self._parts.tell(EventKind.DOMAIN_CHANGED, info, what="affinity", who=who)
 
-    def _bind(
-        self,
-        domid: int,
-        vcpus: list[int],
-        hard: tuple[int, ...] | None,
-        soft: tuple[int, ...] | None,
-        force: bool,
-    ) -> None:
-        """Bind each of them; when one cannot be bound, those before it are put back as they were."""
-        libxl = self._parts.libxl
-        before = {each["vcpuid"]: each for each in libxl.list_vcpus(domid)}
-        for place, vcpu in enumerate(vcpus):
+    def _pinned(self, domid: int, pins: tuple[Pin, ...]) -> tuple[Pin, ...]:
+        """How the VCPUs of `pins` are pinned now, as far as `pins` change it."""
+        found = {each["vcpuid"]: each for each in self._parts.libxl.list_vcpus(domid)}
+        return tuple(
+            Pin(
+                vcpu=pin.vcpu,
+                hard=None if pin.hard is None else tuple(found[pin.vcpu]["cpumap"]),
+                soft=None if pin.soft is None else tuple(found[pin.vcpu]["cpumap_soft"]),
+            )
+            for pin in pins
+        )
+
+    def _bind(self, domid: int, pins: tuple[Pin, ...], force: bool) -> None:
+        for pin in pins:
             try:
-                libxl.set_affinity(domid, vcpu, hard=hard, soft=soft, force=force)
+                self._parts.libxl.set_affinity(domid, pin.vcpu, hard=pin.hard, soft=pin.soft, force=force)
             except LibxlError as error:
-                for done in vcpus[:place]:
-                    _put_back(libxl, domid, before[done], hard=hard is not None, soft=soft is not None)
+                cpus = list(pin.soft or () if pin.hard is None else pin.hard)
                 raise LibxlError(
-                    f"Cannot pin vcpu: {vcpu} to cpu: {list(hard or soft or ())} - {error.what}",
+                    f"Cannot pin vcpu: {pin.vcpu} to cpu: {cpus} - {error.what}",
                     hint="are those CPUs in the domain's cpupool? 'xm cpupool-list -c' shows its CPUs",
                 ) from error
+
+    async def undo(self, record: PinBack) -> None:
+        """Pin VCPUs as they were; harmless when the domain has gone."""
+        await self._parts.workers.call(self._pin_back, record)
+
+    def _pin_back(self, record: PinBack) -> None:
+        info = self._parts.libxl.domain_info(record.domid)
+        if info is None or info["uuid"] != record.uuid:
+            return
+        with suppress(DomainNotFound):
+            self._bind(record.domid, record.pins, True)
 
     async def set_online(self, reference: str, online: int, *, who: str) -> None:
         """Ask the guest to have its first `online` VCPUs online; returns at once.
@@ -124,15 +157,3 @@ def described(found: dict[str, Any], cpus: Collection[int]) -> Vcpu:
         affinity=tuple(sorted(set(found["cpumap"]) & set(cpus))),
         soft_affinity=tuple(sorted(set(found["cpumap_soft"]) & set(cpus))),
     )
-
-
-def _put_back(libxl: Any, domid: int, before: dict[str, Any], *, hard: bool, soft: bool) -> None:
-    try:
-        libxl.set_affinity(
-            domid,
-            before["vcpuid"],
-            hard=before["cpumap"] if hard else None,
-            soft=before["cpumap_soft"] if soft else None,
-        )
-    except DomusError:
-        pass  # it has ended meanwhile; what is told is why the binding failed

@@ -23,7 +23,7 @@ async def set_domain(call: Call) -> None:
 async def set_pool(call: Call) -> None:
     """Change parameters of a cpupool."""
     wanted = await call.body(PoolSchedulingRequest)
-    await call.xend.domains.scheduling.set_pool(call.path("pool"), wanted)
+    await call.xend.domains.scheduling.set_pool(call.path("pool"), wanted, who=call.who)
 
 
 ENDPOINTS = (

@@ -1,4 +1,4 @@
-"""What a killed xend left of a change to cpupools, on real Xen."""
+"""What a killed xend left of a change to cpupools or pins, on real Xen."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from domus.domains.journal import DestroyCpupool, RenameCpupool, ReturnCpus
+from domus.domains.journal import DestroyCpupool, Pin, PinBack, RenameCpupool, ReturnCpus
 from domus.lab.host import LabHost
 
 pytestmark = pytest.mark.lab
@@ -76,3 +76,18 @@ def test_a_cpupool_of_somebody_else_is_left_alone(lab_host: LabHost) -> None:
     assert pools(lab_host) == [["Pool-0", "0"], ["theirs", "1"]]
     lab_host.run(["xl", "cpupool-destroy", "theirs"])
     lab_host.run(["xl", "cpupool-cpu-add", "Pool-0", "1"])
+
+
+def test_vcpus_are_pinned_as_they_were(lab_host: LabHost) -> None:
+    dom0 = "00000000-0000-0000-0000-000000000000"
+    lab_host.run(["xl", "vcpu-pin", "0", "0", "1", "1"])
+    journal(
+        lab_host,
+        "half-pinned",
+        PinBack(uuid="11111111-0000-0000-0000-000000000000", domid=0, pins=(Pin(vcpu=0, hard=(0,)),)),
+        PinBack(uuid=dom0, domid=4711, pins=(Pin(vcpu=0, hard=(0,)),)),
+        PinBack(uuid=dom0, domid=0, pins=(Pin(vcpu=0, hard=(0, 1)),)),
+    )
+    restart_xend(lab_host)
+    assert lab_host.run(["xl", "vcpu-list", "0"]).stdout.split()[-3:] == ["all", "/", "1"]
+    lab_host.run(["xl", "vcpu-pin", "0", "0", "all", "all"])
