@@ -16,16 +16,13 @@ from domus.model.config import Disk, DiskFormat, Nic, PciDevice
     [
         ("phy:vg0/web,xvdb,w", Disk(vdev="xvdb", target="/dev/vg0/web")),
         ("file:/srv/a.img,/dev/xvdb,r", Disk(vdev="xvdb", target="/srv/a.img", writable=False)),
-        (
-            "file:/srv/a.img,xvdb,w!,back",
-            Disk(vdev="xvdb", target="/srv/a.img", shared=True, backend_domain="back"),
-        ),
+        ("file:/a.img,xvdb,w!,back", Disk(vdev="xvdb", target="/a.img", shared=True, backend_domain="back")),
         ("tap:qcow2:/srv/a,hdb,w", Disk(vdev="hdb", target="/srv/a", format=DiskFormat.QCOW2)),
         ("/srv/a.img,raw,xvdb,w", Disk(vdev="xvdb", target="/srv/a.img")),
         ("vdev=xvdb,access=ro,target=/srv/a", Disk(vdev="xvdb", target="/srv/a", writable=False)),
         ("lun:domus-1,xvdb,w", Disk(vdev="xvdb", target="lun:domus-1")),
     ],
-)  # fmt: skip
+)
 def test_a_disk_in_xms_words_and_in_xls(text: str, disk: Disk) -> None:
     assert alone.disk(text) == disk
 

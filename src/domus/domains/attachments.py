@@ -9,14 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
-from typing import Final
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from domus.config import vdev
-from domus.devices import attached, letting_go, vif
+from domus.devices import attached, letting_go, making, vif
 from domus.devices.attached import Attached
-from domus.devices.backends import NO_SCRIPT
+from domus.devices.backends import NO_SCRIPT, DeviceKind
 from domus.devices.letting_go import Answer
 from domus.devices.vbd import is_writable
 from domus.domains import prepare
@@ -140,8 +140,12 @@ class Attachments:
                 ready = prepare.connected_disk(disk, info.guest_type, target, path)
                 undo = TakeDevice(info.uuid, domid, VBD, devid, ready.target or "")
                 async with operation.step("connecting", undo=undo):
-                    await parts.workers.call(parts.libxl.add_device, domid, "disk", _disk_json(ready))
-                    if ours:
+                    if not ours:
+                        await parts.workers.call(parts.libxl.add_device, domid, "disk", _disk_json(ready))
+                    else:
+                        await self._note(domid, "disk", _disk_json(ready))
+                        ends = making.disk_ends(ready, devid)
+                        await making.make(parts.store, DeviceKind.VBD, domid, devid, ends)
                         await parts.hotplug.wait_plugged(domid, vbds=[devid], vifs=[], within=_PLUGGED_WITHIN)
                     await reconfigure(parts.kept, info.uuid, domid, with_disk(disk))
                 # blkback has the loop device open now: it lasts as long as that does.
@@ -205,8 +209,12 @@ class Attachments:
             ready = prepare.prepare_nic(numbered, "vif")
         undo = TakeDevice(info.uuid, domid, VIF, devid, nic.mac or "")
         async with operation.step("connecting", undo=undo):
-            await parts.workers.call(parts.libxl.add_device, domid, "nic", nic_json(ready, devid, NO_SCRIPT))
-            if ready.script == NO_SCRIPT:
+            document = nic_json(ready, devid, NO_SCRIPT)
+            if ready.script != NO_SCRIPT:
+                await parts.workers.call(parts.libxl.add_device, domid, "nic", document)
+            else:
+                await self._note(domid, "nic", document)
+                await making.make(parts.store, DeviceKind.VIF, domid, devid, making.nic_ends(ready, devid))
                 await parts.hotplug.wait_plugged(domid, vbds=[], vifs=[devid], within=_PLUGGED_WITHIN)
             await reconfigure(parts.kept, info.uuid, domid, with_nic(numbered))
         operation.result(domid=domid)
@@ -280,12 +288,18 @@ class Attachments:
         """Take a device away, and what it leaves in dom0; then it is not in the kept configuration either."""
         parts = self._parts
         left = Leftovers(parts.hotplug, device.ref)
-        place = str(device.devid) if device.kind == VBD else device.devid
-        await parts.workers.call(
-            parts.libxl.remove_device, device.domid, _LIBXL_KINDS[device.kind], place, force=True
-        )
+        (script,) = await attached.backend_nodes(parts.store, device, "script")
+        if script == NO_SCRIPT and device.ref is not None:
+            await making.unmake(parts.store, device)
+        else:  # somebody's script has to run
+            place = str(device.devid) if device.kind == VBD else device.devid
+            kind = _LIBXL_KINDS[device.kind]
+            await parts.workers.call(parts.libxl.remove_device, device.domid, kind, place, force=True)
         await left.wait_gone()
         await reconfigure(parts.kept, uuid, device.domid, _WITHOUT[device.kind](device.devid))
+
+    async def _note(self, domid: int, kind: str, document: dict[str, Any]) -> None:
+        await self._parts.workers.call(self._parts.libxl.note_device, domid, kind, document)
 
     # Undoing
 
@@ -326,7 +340,7 @@ def _key(info: DomainInfo, disk: Disk) -> str:
     return f"{info.uuid}/{vdev.number(disk.vdev)}"
 
 
-def _disk_json(disk: Disk) -> dict[str, object]:
+def _disk_json(disk: Disk) -> dict[str, Any]:
     from domus.config.compile.devices import disk_json  # heavy: only who attaches needs it
 
     return disk_json(disk, NO_SCRIPT)

@@ -11,6 +11,8 @@ import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int, c_void_p
 from typing import Any, Final
 
+import msgspec
+
 from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Prototypes
 from domus.xen.libxl.calls import Calls, Document
 from domus.xen.libxl.context import Context
@@ -50,6 +52,11 @@ def _prototypes() -> Prototypes:
 
 PROTOTYPES: Final[Prototypes] = _prototypes() | {
     "libxl_vdev_to_device_disk": (c_int, (CTX, DOMID, c_char_p, STRUCT)),
+    "libxl_userdata_retrieve": (
+        c_int,
+        (CTX, DOMID, c_char_p, POINTER(c_void_p), POINTER(c_int)),
+    ),
+    "libxl_userdata_store": (c_int, (CTX, DOMID, c_char_p, c_char_p, c_int)),
     "libxl_cdrom_insert": (c_int, (CTX, DOMID, STRUCT, HOW)),
     "libxl_devid_to_device_nic": (c_int, (CTX, DOMID, c_int, STRUCT)),
     "libxl_devid_to_device_usbctrl": (c_int, (CTX, DOMID, c_int, STRUCT)),
@@ -62,6 +69,9 @@ PROTOTYPES: Final[Prototypes] = _prototypes() | {
     "libxl_device_pci_assignable_list_free": (None, (STRUCT, c_int)),
     "libxl_device_pci_assignable_bdf2name": (TEXT, (CTX, c_void_p)),
 }
+
+#: a domain's configuration among what libxl keeps (libxl_dom.c, libxl__set_domain_configuration)
+_CONFIG: Final = b"libxl-json"
 
 #: how libxl finds a device that is there: the function, by kind
 _FINDERS: Final = {
@@ -119,6 +129,34 @@ class DeviceCalls(Calls):
         """
         with self._contexts.lease() as context, self._filled(context, "libxl_device_disk", document) as disk:
             context.call("libxl_cdrom_insert", domid, disk, None, domid=domid)
+
+    def note_device(self, domid: int, kind: str, document: Document) -> None:
+        """Write a device that was attached without libxl into the configuration that it keeps of the domain.
+
+        From there it comes when the domain is saved, migrated, or rebooted by xl. That configuration is
+        not told when a device goes: libxl leaves out what XenStore does not have (libxl_domain.c,
+        libxl_retrieve_domain_configuration).
+
+        Args:
+            kind: "disk" or "nic", told from others by its vdev or devid.
+
+        Effect:
+            A change that xl makes to the same domain in the same moment may be lost.
+        """
+        key = {"disk": "vdev", "nic": "devid"}[kind]
+        with self._contexts.lease() as context:
+            data, size = ctypes.c_void_p(), ctypes.c_int()
+            context.call("libxl_userdata_retrieve", domid, _CONFIG, byref(data), byref(size), domid=domid)
+            text = ctypes.string_at(data.value, size.value) if data.value else b""
+            self._library.free(data)
+            if not text:
+                return  # libxl keeps nothing of it: it was made by another toolstack
+            config: Document = msgspec.json.decode(text.rstrip(b"\0"))
+            others = [each for each in config.get(f"{kind}s", []) if each.get(key, 0) != document[key]]
+            config[f"{kind}s"] = [*others, document]
+            # With the zero at its end, as libxl keeps it.
+            text = msgspec.json.format(msgspec.json.encode(config), indent=4) + b"\0"
+            context.call("libxl_userdata_store", domid, _CONFIG, text, len(text), domid=domid)
 
     # PCI
 
