@@ -133,9 +133,9 @@ def test_what_a_guest_writes_to_an_attached_disk_is_in_the_image(
     attach(client)
     wait_for(shell, "/dev/xvdb")
     assert shell.run("cat /sys/block/xvdb/size") == str(16 * MIB // 512)
-    shell.run("dd if=/dev/urandom of=/tmp/data bs=64k count=16 2>/dev/null")
-    shell.run("dd if=/tmp/data of=/dev/xvdb bs=64k conv=fsync 2>/dev/null; sync")
-    theirs = shell.run("sha256sum /tmp/data").split()[0]
+    shell.run("dd if=/dev/urandom of=/noise bs=64k count=16 2>/dev/null")
+    shell.run("dd if=/noise of=/dev/xvdb bs=64k conv=fsync 2>/dev/null; sync")
+    theirs = shell.run("sha256sum /noise").split()[0]
     detach(client)
     shell.run("for i in $(seq 50); do [ -e /dev/xvdb ] || break; sleep 0.1; done; [ ! -e /dev/xvdb ]")
     ours = lab_host.run(["sh", "-c", f"head -c {MIB} {IMAGE} | sha256sum"]).stdout.split()[0]

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from domus.client.devices import Devices
     from domus.client.managed import Managed
     from domus.client.memory import Memory
+    from domus.client.passthrough import Passthrough
     from domus.client.saving import Saving
     from domus.client.scheduling import Scheduling
     from domus.client.vcpus import Vcpus
@@ -248,6 +249,13 @@ class Client:
         from domus.client.saving import Saving
 
         return Saving(self.calls)
+
+    @cached_property
+    def passthrough(self) -> Passthrough:
+        """Devices of the host that domains own."""
+        from domus.client.passthrough import Passthrough
+
+        return Passthrough(self.calls)
 
     # Operations
 

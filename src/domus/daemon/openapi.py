@@ -19,6 +19,9 @@ Document = dict[str, Any]
 _REF: Final = "#/components/schemas/{name}"
 _PARAMETER: Final = re.compile(r"\{(\w+)\}")
 _PATH_PARAMETERS: Final = {
+    "devid": "number of a device within its kind",
+    "controller": "number of a USB controller of a domain",
+    "port": "port of that controller, from 1",
     "kind": "kind of device, by the name of its frontend",
     "name": "a disk's name in the guest, or its number",
     "place": "a network card's number or MAC address",

@@ -53,6 +53,7 @@ from domus.domains.managed import Managed
 from domus.domains.memory import Memory
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
+from domus.domains.passthrough import Passthrough
 from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
 from domus.domains.statistics import DomainsStatistics
@@ -136,6 +137,7 @@ class Domains:
         self.adoption = Adoption(self._parts, self._released)
         self.attachments = Attachments(self._parts)
         self.device_lists = DeviceLists(self._parts)
+        self.passthrough = Passthrough(self._parts)
         self.saving = Saving(self._parts, self._released)
         self.statistics = DomainsStatistics(self._parts)
         self.memory = Memory(self._parts)

@@ -20,9 +20,10 @@ class AttachNic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class AttachPci(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /v1/domains/REF/pci: give a PCI device of the host; DELETE takes it away."""
+    """POST /v1/domains/REF/pci: give a PCI device of the host. DELETE: take it away."""
 
     device: PciDevice
+    force: bool = False  #: DELETE: whether the guest agrees or not
 
 
 class AttachUsbController(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

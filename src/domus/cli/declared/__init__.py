@@ -20,6 +20,7 @@ AREAS: Final = (
     "managed",
     "saving",
     "devices",
+    "passthrough",
     "host",
     "languages",
     "watching",
@@ -44,12 +45,23 @@ ALIASES: Final = {
     for verb in ("create", "new", "start", "list", "destroy", "delete", "cpu-add", "cpu-remove", "migrate")
 }
 
-#: commands of ours that xm did not have: they may not make an old prefix ambiguous
-_OURS: Final = frozenset(
-    {"check", "convert", "schema", "host", "lab", "cd-insert", "cd-eject", "doctor", "xend-config"}
-    | {"config", "edit", "adopt", "export", "import", "autostart"}
-    | {"sharing", "claims", "sched-rtds", "cpupool-rename", "cpupool-numa-split"}
-    | {"vm-list", "button-press", "set-parameters"}
+#: commands that only xl has, by their names there
+_XLS: Final = frozenset(
+    (
+        *("cd-insert", "cd-eject", "pci-assignable-list", "pci-assignable-add", "pci-assignable-remove"),
+        *("usbctrl-attach", "usbctrl-detach", "usbdev-attach", "usbdev-detach"),
+        *("vtpm-attach", "vtpm-detach", "channel-list", "vkb-list"),
+        *("sharing", "claims", "sched-rtds", "cpupool-rename", "cpupool-numa-split"),
+        *("vm-list", "button-press", "set-parameters"),
+    )
+)
+
+#: commands that xm did not have: they may not make an old prefix ambiguous
+_OURS: Final = _XLS | frozenset(
+    (
+        *("check", "convert", "schema", "host", "lab", "doctor", "xend-config", "console-list", "9p-list"),
+        *("config", "edit", "adopt", "export", "import", "autostart"),
+    )
 )
 
 _SHORTEST_PREFIX: Final = 2

@@ -100,7 +100,7 @@ def lists_of_devices(config: DomainConfig, *, on_this_host: bool = True) -> Json
         "vfbs": [_framebuffer(index, vfb) for index, vfb in enumerate(config.framebuffers)],
         "vkbs": [{"devid": index} for index in range(len(config.framebuffers))]
         + [_vkb(len(config.framebuffers) + index, vkb) for index, vkb in enumerate(config.vkbs)],
-        "pcidevs": [_pci(device) for device in config.pci_devices],
+        "pcidevs": [pci_json(device) for device in config.pci_devices],
         "usbctrls": [_usbctrl(index, controller) for index, controller in enumerate(config.usb_controllers)],
         "usbdevs": [_usbdev(device, on_this_host) for device in config.usb_devices],
         "vtpms": [
@@ -201,7 +201,8 @@ def sdl_json(sdl: Sdl) -> Json:
     return made
 
 
-def _pci(device: PciDevice) -> Json:
+def pci_json(device: PciDevice) -> Json:
+    """A PCI device of the host."""
     if device.name is not None:
         made: Json = {"name": device.name}
     else:

@@ -48,10 +48,10 @@ async def detach_nic(call: Call) -> Operation:
     )
 
 
-_FORCE = (Query("force", bool, "take it away at once, without asking the guest"),)
+FORCE = (Query("force", bool, "take it away at once, without asking the guest"),)
 
 
-def _begins(method: str, path: str, run: Any, what: str, **more: Any) -> Endpoint:
+def begins(method: str, path: str, run: Any, what: str, **more: Any) -> Endpoint:
     """A row for what goes on after the answer."""
     return Endpoint(
         method,
@@ -74,15 +74,15 @@ ENDPOINTS = (
         answer=list[DeviceInfo],
         errors=(DomainNotFound, BadInput),
     ),
-    _begins("POST", "/v1/domains/{ref}/disks", attach_disk, "Attach a disk.", body=AttachDisk),
-    _begins("PUT", "/v1/domains/{ref}/disks", change_medium, "Change a CD drive's medium.", body=AttachDisk),
-    _begins("DELETE", "/v1/domains/{ref}/disks/{name}", detach_disk, "Detach a disk.", query=_FORCE),
-    _begins("POST", "/v1/domains/{ref}/nics", attach_nic, "Attach a network card.", body=AttachNic),
-    _begins(
+    begins("POST", "/v1/domains/{ref}/disks", attach_disk, "Attach a disk.", body=AttachDisk),
+    begins("PUT", "/v1/domains/{ref}/disks", change_medium, "Change a CD drive's medium.", body=AttachDisk),
+    begins("DELETE", "/v1/domains/{ref}/disks/{name}", detach_disk, "Detach a disk.", query=FORCE),
+    begins("POST", "/v1/domains/{ref}/nics", attach_nic, "Attach a network card.", body=AttachNic),
+    begins(
         "DELETE",
         "/v1/domains/{ref}/nics/{place}",
         detach_nic,
         "Detach a network card, by its number or MAC address.",
-        query=_FORCE,
+        query=FORCE,
     ),
 )

@@ -1,0 +1,319 @@
+"""Devices of the host itself that running domains are given: PCI, USB; and virtual TPMs.
+
+libxl does all of it, within one call for each. Should xend be killed meanwhile, what libxl had done by then
+stays: it is in the lists, and can be taken away as any other. PCI devices are there again when the guest
+reboots; USB devices and TPMs are not, since what they were may be gone by then.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from domus.devices import attached, host_usb
+from domus.domains.build import Handle
+from domus.domains.events import EventKind
+from domus.domains.parts import Parts
+from domus.domains.reconfigure import Change, reconfigure
+from domus.model.config import DomainConfig, GuestType, PciDevice, UsbController, UsbDevice, Vtpm
+from domus.model.domain import DomainInfo
+from domus.model.errors import AlreadyExists, BadInput, HostProblem, NotFound, WrongState
+from domus.model.live import PciInfo, UsbControllerInfo, UsbPort
+from domus.model.operation import Operation
+
+#: the driver that holds what can be given away (Linux drivers/xen/xen-pciback)
+_PCIBACK: Final = Path("/sys/bus/pci/drivers/pciback")
+
+Document = dict[str, Any]
+
+
+class Passthrough:
+    """For the event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._call = parts.workers.call
+        self._libxl = parts.libxl
+
+    # PCI
+
+    async def list_pci(self, reference: str) -> list[PciInfo]:
+        """The PCI devices that a domain owns. Raises DomainNotFound."""
+        info = await self._parts.get(reference)
+        if not info.domid:
+            return []
+        return [_pci_info(each) for each in await self._call(self._libxl.list_pci, info.domid)]
+
+    async def list_assignable(self) -> list[PciInfo]:
+        """The PCI devices that no domain owns and one could be given.
+
+        Raises:
+            HostProblem: the driver for that is not loaded.
+        """
+        require_pciback()
+        found = [_pci_info(each) for each in await self._call(self._libxl.list_assignable_pci)]
+        return sorted(found, key=lambda each: each.address)
+
+    async def make_assignable(self, device: PciDevice, *, rebind: bool) -> None:
+        """Take a PCI device from its driver, so that a domain can be given it.
+
+        Raises:
+            NotFound: the host has no such device.
+            HostProblem: pciback is not loaded.
+        """
+        require_pciback()
+        _require_pci(device)
+        await self._call(self._libxl.make_pci_assignable, _pci_json(device), rebind=rebind)
+
+    async def make_unassignable(self, device: PciDevice, *, rebind: bool) -> None:
+        """Take a PCI device back; `rebind`: its driver gets it again. Raises as `make_assignable`."""
+        require_pciback()
+        if device.name is None:
+            _require_pci(device)
+        await self._call(self._libxl.make_pci_unassignable, _pci_json(device), rebind=rebind)
+
+    async def attach_pci(self, reference: str, device: PciDevice, *, who: str) -> Operation:
+        """Give a PCI device to a domain.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), Busy.
+            WrongState: it has ended, or is a PVH guest.
+        """
+        info, domid = await self._parts.alive(reference, "attach a device to")
+        if info.guest_type is GuestType.PVH:
+            raise WrongState("PVH guests cannot own PCI devices on x86")
+
+        async def body() -> None:
+            require_pciback()
+            if device.name is None:
+                _require_pci(device)
+            for owned in await self._call(self._libxl.list_pci, domid):
+                if device.name is None and _pci_info(owned).address == _address(device):
+                    raise AlreadyExists(f"pci: device {_address(device)} has been attached! ")
+            await self._call(self._libxl.add_device, domid, "pci", _pci_json(device))
+            await reconfigure(self._parts.kept, info.uuid, domid, _with_pci(device))
+
+        return await self._begin("pci-attach", info, body, who)
+
+    async def detach_pci(self, reference: str, device: PciDevice, *, force: bool, who: str) -> Operation:
+        """Take a PCI device from a domain; `force`: whether the guest agrees or not.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
+        """
+        info, domid = await self._parts.alive(reference, "detach a device from")
+
+        async def body() -> None:
+            owned = [_pci_info(each) for each in await self._call(self._libxl.list_pci, domid)]
+            if device.name is None and _address(device) not in [each.address for each in owned]:
+                raise NotFound(f"pci: device {_address(device)} is not attached!")
+            await self._call(self._libxl.remove_pci, domid, _pci_json(device), force=force)
+            await reconfigure(self._parts.kept, info.uuid, domid, _without_pci(device))
+
+        return await self._begin("pci-detach", info, body, who)
+
+    # USB
+
+    async def list_usb(self, reference: str) -> list[UsbControllerInfo]:
+        """A domain's USB controllers, with what is plugged into each. Raises DomainNotFound."""
+        info = await self._parts.get(reference)
+        if not info.domid:
+            return []
+        controllers = await self._call(self._libxl.list_usb_controllers, info.domid)
+        plugged = await self._call(self._libxl.list_usb_devices, info.domid) if controllers else []
+        return [_usb_info(each, plugged) for each in controllers]
+
+    async def attach_usb_controller(
+        self, reference: str, controller: UsbController, *, who: str
+    ) -> Operation:
+        """Give a domain a USB controller. Raises as `detach_pci`."""
+        info, domid = await self._parts.alive(reference, "attach a device to")
+
+        async def body() -> None:
+            document = {"type": controller.kind, "version": controller.version, "ports": controller.ports}
+            await self._call(self._libxl.add_device, domid, "usbctrl", document)
+
+        return await self._begin("usb-hc-create", info, body, who)
+
+    async def detach_usb_controller(self, reference: str, devid: int, *, who: str) -> Operation:
+        """Take a USB controller from a domain, with what is plugged into it.
+
+        Raises:
+            NotFound: it has no such controller; and as `detach_pci`.
+        """
+        info, domid = await self._parts.alive(reference, "detach a device from")
+        await self._require_controller(domid, devid, info)
+
+        async def body() -> None:
+            await self._call(self._libxl.remove_device, domid, "usbctrl", devid, force=False)
+
+        return await self._begin("usb-hc-destroy", info, body, who)
+
+    async def attach_usb(self, reference: str, device: UsbDevice, *, who: str) -> Operation:
+        """Plug a USB device of the host into a domain's controller; libxl makes one if there is none.
+
+        Raises:
+            NotFound: the host has no such device; and as `detach_pci`.
+        """
+        info, domid = await self._parts.alive(reference, "attach a device to")
+        if device.path is not None:
+            found = host_usb.find(device.path)
+            device = replace(device, path=None, hostbus=found.bus, hostaddr=found.address)
+        elif device.hostbus is None or device.hostaddr is None:
+            raise BadInput("a USB device is named by its port, or by its bus and address on the host")
+
+        async def body() -> None:
+            document: Document = {"type.hostdev": {"hostbus": device.hostbus, "hostaddr": device.hostaddr}}
+            places = {"ctrl": device.controller, "port": device.port}
+            document |= {name: value for name, value in places.items() if value is not None}
+            await self._call(self._libxl.add_device, domid, "usbdev", document)
+
+        return await self._begin("usb-attach", info, body, who)
+
+    async def detach_usb(self, reference: str, controller: int, port: int, *, who: str) -> Operation:
+        """Unplug what is in a port of a domain's controller.
+
+        Raises:
+            NotFound: there is no such controller; and as `detach_pci`.
+        """
+        info, domid = await self._parts.alive(reference, "detach a device from")
+        await self._require_controller(domid, controller, info)
+
+        async def body() -> None:
+            await self._call(self._libxl.remove_device, domid, "usbdev", controller, port, force=False)
+
+        return await self._begin("usb-detach", info, body, who)
+
+    async def _require_controller(self, domid: int, devid: int, info: DomainInfo) -> None:
+        known = await self._call(self._libxl.list_usb_controllers, domid)
+        if devid not in [each.get("devid", 0) for each in known]:
+            raise NotFound(f"Cannot find device '{devid}' in domain '{info.name}'")
+
+    # Virtual TPMs
+
+    async def attach_vtpm(self, reference: str, vtpm: Vtpm, *, who: str) -> Operation:
+        """Attach a virtual TPM. Raises as `detach_pci`, and DomainNotFound for its backend's domain."""
+        info, domid = await self._parts.alive(reference, "attach a device to")
+        await self._parts.get(vtpm.backend_domain)
+
+        async def body() -> None:
+            document = {"backend_domname": vtpm.backend_domain}
+            if vtpm.uuid is not None:
+                document["uuid"] = vtpm.uuid
+            await self._call(self._libxl.add_device, domid, "vtpm", document)
+
+        return await self._begin("vtpm-attach", info, body, who)
+
+    async def detach_vtpm(self, reference: str, devid: int, *, force: bool, who: str) -> Operation:
+        """Take a virtual TPM away. Raises NotFound if there is none, and as `detach_pci`."""
+        info, domid = await self._parts.alive(reference, "detach a device from")
+        if await attached.find(self._parts.store, domid, "vtpm", devid) is None:
+            raise NotFound(f"Device {devid} not connected")
+
+        async def body() -> None:
+            await self._call(self._libxl.remove_device, domid, "vtpm", devid, force=force)
+
+        return await self._begin("vtpm-detach", info, body, who)
+
+    # All
+
+    async def _begin(
+        self, kind: str, info: DomainInfo, work: Callable[[], Awaitable[None]], who: str
+    ) -> Operation:
+        parts = self._parts
+
+        async def body(operation: Handle) -> None:
+            async with operation.step("asking libxl"):
+                await work()
+            told = EventKind.DEVICE_ATTACHED
+            if kind.endswith(("detach", "destroy")):
+                told = EventKind.DEVICE_DETACHED
+            parts.tell(told, info, device=kind.partition("-")[0])
+
+        parts.locks.take(info.uuid, domain=info.name, doing=f"{kind} is going on")
+        return await parts.operations.start(
+            kind,
+            domain=info.name,
+            uuid=info.uuid,
+            who=who,
+            body=body,
+            cancellable=False,  # libxl's call cannot be recalled, and is not undone
+            on_end=lambda: parts.released(info.uuid),
+        )
+
+
+def require_pciback() -> None:
+    """Raises HostProblem unless dom0 can give PCI devices away."""
+    if not _PCIBACK.is_dir():
+        raise HostProblem("pciback/pci-stub not loaded?", hint="modprobe xen-pciback")
+
+
+def _require_pci(device: PciDevice) -> None:
+    slot = f"{device.domain:04x}:{device.bus:02x}:{device.device:02x}"
+    pattern = f"{slot}.*" if device.all_functions else f"{slot}.{device.function:x}"
+    if not any(Path("/sys/bus/pci/devices").glob(pattern)):
+        raise NotFound(f"this host has no PCI device {pattern}", hint="lspci -D lists them")
+
+
+def _with_pci(device: PciDevice) -> Change:
+    return lambda config: replace(config, pci_devices=(*config.pci_devices, device))
+
+
+def _without_pci(device: PciDevice) -> Change:
+    def change(config: DomainConfig) -> DomainConfig:
+        left = tuple(each for each in config.pci_devices if not _same(each, device))
+        return replace(config, pci_devices=left)
+
+    return change
+
+
+def _address(device: PciDevice) -> str:
+    return f"{device.domain:04x}:{device.bus:02x}:{device.device:02x}.{device.function:x}"
+
+
+def _same(one: PciDevice, other: PciDevice) -> bool:
+    return (one.name or _address(one)) == (other.name or _address(other))
+
+
+def _pci_json(device: PciDevice) -> Document:
+    from domus.config.compile.devices import pci_json
+
+    return pci_json(device)
+
+
+def _pci_info(document: Document) -> PciInfo:
+    place = document.get("bdf", document)
+    return PciInfo(
+        domain=place.get("domain", 0),
+        bus=place.get("bus", 0),
+        device=place.get("dev", 0),
+        function=place.get("func", 0),
+        vdevfn=document.get("vdevfn") or None,
+        name=document.get("name"),
+    )
+
+
+def _usb_info(controller: Document, plugged: list[Document]) -> UsbControllerInfo:
+    devid, info = controller.get("devid", 0), controller.get("info", {})
+    by_port = {each.get("port", 0): each.get("type.hostdev", each.get("u", {}).get("hostdev", {}))
+               for each in plugged if each.get("ctrl", 0) == devid}  # fmt: skip
+    ports = tuple(
+        UsbPort(
+            port=port,
+            bus=by_port.get(port, {}).get("hostbus"),
+            address=by_port.get(port, {}).get("hostaddr"),
+        )
+        for port in range(1, controller.get("ports", 0) + 1)
+    )
+    return UsbControllerInfo(
+        devid=devid,
+        kind=controller.get("type", "auto"),
+        backend_domid=controller.get("backend_domid", 0),
+        state=info.get("state", 0),
+        version=controller.get("version", 0),
+        backend=info.get("backend") or "",
+        ports=ports,
+    )
