@@ -13,12 +13,17 @@ from pathlib import Path
 
 from bench.figures import XM, Figure, median, spread, timed
 from bench.languages import languages
+from domus.client import Client
 from domus.lab import guest
 from domus.lab.host import LabHost
 from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig, Nic
+from domus.model.operation import Operation
 
 NAME = "bench"
+
+#: seconds that a guest is given to take note of a device that came or went
+SETTLING_S = 2.0
 
 #: times a command inside dom0, in seconds, without the way to it
 TIMER = (
@@ -38,7 +43,12 @@ def main() -> None:
         os.environ["DOMUS_LAB"] = folder
         host = LabHost(NAME)
         try:
-            figures = [starting(host, options.runs), *living(host, options.runs), listing(options.runs)]
+            figures = [
+                starting(host, options.runs),
+                *living(host, options.runs),
+                *plugging(host, options.runs),
+            ]
+            figures.append(listing(options.runs))
             figures += idling(host)
             figures += languages(options.runs)
         finally:
@@ -111,6 +121,76 @@ def living(host: LabHost, runs: int) -> list[Figure]:
             )
         )
     return figures
+
+
+def plugging(host: LabHost, runs: int) -> list[Figure]:
+    """Attach and detach of a disk and of a card of a running guest, ours and xl's in turns."""
+    client = host.client()
+    config = DomainConfig(
+        name="bench",
+        memory_mib=128,
+        kernel="/root/kernel",
+        ramdisk="/root/initrd",
+        cmdline="console=hvc0 quiet",
+    )
+    client.finish(client.create(CreateRequest(config=config)))
+    until_up(client, "bench")
+    host.run(["truncate", "-s", "16M", "/root/extra.img"])
+    devices, disk = client.devices, Disk(vdev="xvdb", target="/root/extra.img")
+    pairs: tuple[tuple[str, Callable[[], Operation], tuple[str, ...]], ...] = (
+        (
+            "attach a disk, against xl block-attach",
+            lambda: devices.attach_disk("bench", disk),
+            ("xl", "block-attach", "bench", "/root/extra.img,raw,xvdb,w"),
+        ),
+        (
+            "detach a disk, against xl block-detach",
+            lambda: devices.detach_disk("bench", "xvdb"),
+            ("xl", "block-detach", "bench", "xvdb"),
+        ),
+        (
+            "attach a card, against xl network-attach",
+            lambda: devices.attach_nic("bench", Nic(bridge="xenbr0", devid=0)),
+            ("xl", "network-attach", "bench", "bridge=xenbr0"),
+        ),
+        (
+            "detach a card, against xl network-detach",
+            lambda: devices.detach_nic("bench", "0"),
+            ("xl", "network-detach", "bench", "0"),
+        ),
+    )
+    taken: dict[str, list[tuple[float, float]]] = {what: [] for what, _, _ in pairs}
+    for _ in range(runs + 1):
+        for attach, detach in (pairs[:2], pairs[2:]):
+            ours, theirs = [], []
+            for _, begin, _ in (attach, detach):
+                done = client.finish(begin())
+                ours.append((done.ended or 0.0) - done.started)
+                time.sleep(SETTLING_S)
+            for _, _, words in (attach, detach):
+                theirs.append(in_dom0(host, *words))
+                time.sleep(SETTLING_S)
+            for what, mine, other in zip((attach[0], detach[0]), ours, theirs, strict=True):
+                taken[what].append((mine, other))
+    client.finish(client.destroy("bench"))
+    client.close()
+    figures = []
+    for what, seconds in taken.items():
+        measured = seconds[1:]  # the first warms up
+        ratio = median([mine / other for mine, other in measured])
+        mine, other = (median([pair[side] for pair in measured]) for side in (0, 1))
+        detail = f"ours {mine:.2f} s, xl {other:.2f} s, {runs} pairs"
+        figures.append(Figure(what, ratio, 0.25, "x", detail))
+    return figures
+
+
+def until_up(client: Client, name: str) -> None:
+    """Wait until the small guest says that it is up."""
+    printed = b""
+    while b"is up." not in printed:
+        with client.console(name, write=False) as console:
+            while b"is up." not in printed and (piece := console.receive(5.0)):
+                printed += piece
 
 
 def listing(runs: int) -> Figure:
