@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 import time
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
+from domus.config.compile.devices import disk_json, nic_json
 from domus.model.api import CreateRequest, ShutdownKind
 from domus.model.config import Disk, DomainConfig, Nic
 from domus.model.errors import (
@@ -35,6 +39,7 @@ pytestmark = pytest.mark.lab
 
 IMAGE = "/root/extra.img"
 MIB = 1 << 20
+ROUNDS = int(os.environ.get("DOMUS_ROUNDS", "20"))
 SECOND = Disk(vdev="xvdb", target=IMAGE)
 
 
@@ -291,8 +296,79 @@ def test_xl_and_xend_know_each_others_devices(lab_host: LabHost, client: Client,
     client.finish(client.devices.detach_nic("guest", "1"))
 
 
+#: libxl itself attaches a device to a domain: domid, kind, document
+BY_LIBXL = """
+import json, sys
+from domus.xen.libxl import Libxl
+libxl = Libxl.open()
+libxl.add_device(int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3]))
+"""
+
+DISKS = [
+    Disk(vdev="xvdd", target="LOOP"),
+    Disk(vdev="xvdd", target="LOOP", writable=False),
+    Disk(vdev="xvdd", target="LOOP", direct_io_safe=True, discard=False, trusted=False),
+]
+NICS = [
+    Nic(devid=3, bridge="xenbr0", mac="00:16:3e:00:00:01"),
+    Nic(
+        devid=3, bridge="xenbr0", mac="00:16:3e:00:00:02", mtu=1400, vifname="odd0", ips=("10.0.0.1", "::1"),
+        rate_bytes=1000, rate_interval_us=50000, gateway_device="eth9", vlan="3", trusted=False,
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("device", [*DISKS, *NICS], ids=lambda device: type(device).__name__)
+def test_what_xend_writes_for_a_device_is_what_libxl_writes(
+    lab_host: LabHost, client: Client, unchanged: None, device: Disk | Nic
+) -> None:
+    loop = lab_host.run(["losetup", "-f", "--show", IMAGE]).stdout.strip()
+    domid = client.domain("guest").domid or 0
+    client.pause("guest")
+    try:
+        if isinstance(device, Disk):
+            device = replace(device, target=loop)
+            client.finish(client.devices.attach_disk("guest", device))
+            ours = nodes(lab_host, domid, "vbd/DOM/51760")
+            detach(client, "xvdd", force=True)
+            document = disk_json(replace(device, backend="phy"), "/bin/true")
+            by_libxl(lab_host, domid, "disk", document)
+            theirs = nodes(lab_host, domid, "vbd/DOM/51760")
+            detach(client, "xvdd", force=True)
+        else:
+            client.finish(client.devices.attach_nic("guest", device))
+            ours = nodes(lab_host, domid, "vif/DOM/3")
+            client.finish(client.devices.detach_nic("guest", "3", force=True))
+            by_libxl(lab_host, domid, "nic", nic_json(device, 3, "/bin/true"))
+            theirs = nodes(lab_host, domid, "vif/DOM/3")
+            client.finish(client.devices.detach_nic("guest", "3", force=True))
+    finally:
+        client.unpause("guest")
+        lab_host.run(["losetup", "-d", loop])
+    assert len(theirs) > 30
+    assert ours == theirs
+
+
+def by_libxl(host: LabHost, domid: int, kind: str, document: dict[str, object]) -> None:
+    host.run(["python3", "-c", BY_LIBXL, str(domid), kind, json.dumps(document)])
+
+
+def nodes(host: LabHost, domid: int, device: str) -> list[str]:
+    """All that XenStore has of a device, with the permissions, whatever the order."""
+    kind, _, devid = device.split("/")
+    places = (
+        f"/libxl/{domid}/device/{kind}/{devid}",
+        f"/local/domain/{domid}/device/{kind}/{devid}",
+        f"/local/domain/0/backend/{kind}/{domid}/{devid}",
+    )
+    script = "; ".join(f"xenstore-ls -fp {place}" for place in places)
+    found = sorted(host.run(["sh", "-c", script]).stdout.splitlines())
+    assert {place for place in places if any(line.startswith(place) for line in found)} == set(places)
+    return found
+
+
 def test_rounds_of_attaching_and_detaching_leave_the_host_as_before(client: Client, unchanged: None) -> None:
-    for _ in range(30):
+    for _ in range(ROUNDS):
         attach(client)
         client.finish(client.devices.attach_nic("guest", Nic(bridge="xenbr0")))
         detach(client)
