@@ -27,7 +27,7 @@ pytestmark = pytest.mark.lab
 def guest(lab_host: LabHost, small_guest: tuple[Path, Path]) -> DomainConfig:
     with lab_host.client() as client:
         kernel, ramdisk = (client.put_blob(path) for path in small_guest)
-    return DomainConfig(name="web", kernel=kernel, ramdisk=ramdisk, memory_mib=64, cmdline="console=hvc0")
+    return DomainConfig(name="web", kernel=kernel, ramdisk=ramdisk, memory_mib=88, cmdline="console=hvc0")
 
 
 @pytest.fixture
@@ -81,7 +81,7 @@ def test_no_acknowledged_change_is_lost_when_xend_is_killed(
                     config = msgspec.structs.replace(guest, name=name)
                     if number % 2:
                         known = acknowledged[name]
-                        config = msgspec.structs.replace(known.config, memory_mib=64 + number)
+                        config = msgspec.structs.replace(known.config, memory_mib=88 + number)
                         acknowledged[name] = mine.managed.configure(name, config)
                     else:
                         acknowledged[name] = mine.managed.define(config)
@@ -202,7 +202,7 @@ def test_of_two_edits_of_the_same_revision_one_wins(
         config = msgspec.structs.replace(known.config, memory_mib=mib)
         return lambda mine: mine.managed.configure("web", config, base=1)
 
-    outcomes = both(lab_host, with_memory(80), with_memory(96))
+    outcomes = both(lab_host, with_memory(80), with_memory(104))
     assert outcomes.count(None) == 1
-    assert client.managed.get("web").config.memory_mib == (80, 96)[outcomes.index(None)]
+    assert client.managed.get("web").config.memory_mib == (80, 104)[outcomes.index(None)]
     assert isinstance(next(filter(None, outcomes)), Conflict)

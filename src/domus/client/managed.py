@@ -7,6 +7,7 @@ import builtins
 from domus.client.calls import Calls, domain_path
 from domus.model.config import DomainConfig
 from domus.model.managed import (
+    AutostartRequest,
     ConfigureRequest,
     DefineRequest,
     Difference,
@@ -64,6 +65,18 @@ class Managed:
         """
         request = ConfigureRequest(config=config, base=base, what=what)
         return self._calls.post(f"{_path(ref)}/config", request, ManagedDomain)
+
+    def set_autostart(self, ref: str, request: AutostartRequest) -> ManagedDomain:
+        """Say whether and when xend starts a domain by itself."""
+        return self._calls.post(f"{_path(ref)}/autostart", request, ManagedDomain)
+
+    def start_all(self) -> Operation:
+        """Begin to start everything that starts with the host and does not run; see `Client.finish`."""
+        return self._calls.post("/v1/autostart/start", None, Operation)
+
+    def stop_all(self) -> Operation:
+        """Begin to end the host's domains, as when it stops; see `Client.finish`."""
+        return self._calls.post("/v1/autostart/stop", None, Operation)
 
     def revert(self, ref: str, revision: int) -> ManagedDomain:
         """Keep a former configuration again."""

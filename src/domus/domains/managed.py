@@ -10,6 +10,7 @@ import builtins
 import contextlib
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from msgspec.structs import replace
 
@@ -22,13 +23,15 @@ from domus.domains.mirror import Mirror
 from domus.domains.parts import Parts, guest
 from domus.model.config import DomainConfig
 from domus.model.errors import AlreadyExists, BadInput, WrongState
-from domus.model.managed import Difference, ManagedDomain, Revision, StartSettings
+from domus.model.managed import AutostartRequest, Difference, ManagedDomain, Revision, StartSettings
 from domus.model.names import check_domain_name
 from domus.model.operation import Operation
 from domus.storage import blobs
 from domus.storage.blobs import BlobStore
 
 log = logging.getLogger(__name__)
+
+_LONGEST_DELAY: Final = 3600.0  # seconds before a domain is started
 
 
 class Managed:
@@ -175,15 +178,28 @@ class Managed:
         self._tell(EventKind.DOMAIN_CONFIGURED, managed, who)
         return managed
 
-    async def set_start(
-        self, reference: str, change: Callable[[StartSettings], StartSettings], *, autostart: bool, who: str
-    ) -> ManagedDomain:
-        """Say whether and when xend starts a domain by itself; as `configure`."""
+    async def set_autostart(self, reference: str, wanted: AutostartRequest, *, who: str) -> ManagedDomain:
+        """Say whether and when xend starts a domain by itself.
+
+        Raises:
+            DomainNotFound, WrongState (not managed), Busy.
+            BadInput: a delay that is none, or a domain after itself.
+        """
         known = await self.get(reference)
+        start = known.start
+        start = StartSettings(
+            order=start.order if wanted.order is None else wanted.order,
+            delay_s=start.delay_s if wanted.delay_s is None else wanted.delay_s,
+            after=start.after if wanted.after is None else tuple(map(check_domain_name, wanted.after)),
+        )
+        if not 0 <= start.delay_s <= _LONGEST_DELAY:
+            raise BadInput(f"a delay of {start.delay_s:g} s", hint=f"0 to {_LONGEST_DELAY:g}")
+        if known.name in start.after:
+            raise BadInput(f"'{known.name}' cannot start after itself")
         with self._changing(known):
-            config = replace(known.config, autostart=autostart)
-            what = f"autostart {'on' if autostart else 'off'}"
-            managed = await self._definitions.put(config, who=who, what=what, start=change(known.start))
+            config = replace(known.config, autostart=wanted.enabled)
+            what = f"autostart {'on' if wanted.enabled else 'off'}"
+            managed = await self._definitions.put(config, who=who, what=what, start=start)
         self._tell(EventKind.DOMAIN_CONFIGURED, managed, who)
         return managed
 

@@ -18,6 +18,7 @@ from domus.devices.hotplug import Hotplug
 from domus.domains import prepare
 from domus.domains.adoption import Adoption
 from domus.domains.attachments import Attachments
+from domus.domains.autostart import AT_BOOT, Autostart
 from domus.domains.build import Builder, Handle
 from domus.domains.claims import DiskClaims
 from domus.domains.cpupools import Cpupools
@@ -28,6 +29,7 @@ from domus.domains.definitions import Definitions
 from domus.domains.device_lists import DeviceLists
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
+from domus.domains.hoststop import AT_STOP, HostStop, Ways
 from domus.domains.journal import (
     DestroyCpupool,
     DestroyDomain,
@@ -145,6 +147,18 @@ class Domains:
         self.scheduling = Scheduling(self._parts)
         self.cpupools = Cpupools(self._parts)
         self.debugging = Debugging(self._parts)
+        self.autostart = Autostart(
+            self._parts,
+            lambda config: self.create(config, paused=False, who=AT_BOOT),
+            lambda uuid: self.managed.start(uuid, paused=False, who=AT_BOOT),
+        )
+        self.hoststop = HostStop(
+            self._parts,
+            Ways(
+                shutdown=lambda uuid: self.shutdown(uuid, ShutdownKind.POWEROFF, who=AT_STOP),
+                destroy=self._destroyed,
+            ),
+        )
 
     @cached_property
     def doctor(self) -> Doctor:
@@ -189,6 +203,7 @@ class Domains:
         await self._lifecycle.start()
         self._endings.start()
         await self.managed.start_mirror()
+        self.autostart.begin()
 
     async def _forget_gone(self) -> None:
         """Forget what was kept of domains that went while no xend was there."""
@@ -199,6 +214,7 @@ class Domains:
 
     async def close(self) -> None:
         """Stop what can be stopped, and undo it. Domains run on."""
+        await self.autostart.close()
         await self.managed.close()
         await self._lifecycle.close()
         await self._endings.close()
@@ -360,6 +376,10 @@ class Domains:
             ) from error
 
     # Pieces
+
+    async def _destroyed(self, uuid: str) -> None:
+        operation = await self.destroy(uuid, who=AT_STOP)
+        await self.operations.wait(operation.id)
 
     async def _undo(self, record: UndoRecord) -> None:
         match record:

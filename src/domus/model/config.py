@@ -256,6 +256,6 @@ class DomainConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     bootloader_user: str | None = None
     bootloader_restrict: bool | None = None
 
-    autostart: bool = False  #: start it when xend starts (on_xend_start)
-    on_xend_stop: str = "ignore"  #: "ignore", "shutdown" or "suspend" it when xend stops
+    autostart: bool = False  #: start it when the host starts (on_xend_start)
+    on_xend_stop: str = "ignore"  #: "ignore", "shutdown", "suspend" or "destroy" it when the host stops
     show_vnc: bool = False  #: `xm create` opens a viewer (vncconsole)

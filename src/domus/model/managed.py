@@ -83,3 +83,12 @@ class RevertRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
     """POST /v1/managed/REF/revert: keep again what was kept as this revision."""
 
     revision: int
+
+
+class AutostartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/managed/REF/autostart: whether and when xend starts it; None: as it was."""
+
+    enabled: bool = True
+    order: int | None = None
+    delay_s: float | None = None
+    after: tuple[str, ...] | None = None

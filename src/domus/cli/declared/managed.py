@@ -98,4 +98,21 @@ COMMANDS: Final[tuple[Command, ...]] = (
             JSON,
         ),
     ),
+    Command(
+        name="autostart",
+        usage="[DOM [--disable] [--order=N] [--delay=S] [--after=DOM ...]]",
+        sentence="Say which managed domains start with the host, and when; alone: list them.",
+        runs="autostart:run",
+        options=(
+            Option("", "disable", "Do not start it with the host."),
+            Option("", "order", "Start it after all of a lower order; 0 by default.", value="N"),
+            Option("", "delay", "Wait S seconds before it is started.", value="S"),
+            Option(
+                "", "after", "Start it after this domain; may be repeated; empty: after none.", value="DOM"
+            ),
+            Option("", "start-all", "Start now what starts with the host and does not run."),
+            Option("", "stop-all", "End all domains now, as when the host stops."),
+            JSON,
+        ),
+    ),
 )

@@ -128,7 +128,7 @@ MACHINE: Final = (
               xm="y", instead="on_poweroff, on_reboot and on_crash"),
     Parameter("on_xend_start", Choice("ignore", "start"), "What xend does with the domain when it starts.",
               xm="y", default="ignore"),
-    Parameter("on_xend_stop", Choice("ignore", "shutdown", "suspend"),
+    Parameter("on_xend_stop", Choice("ignore", "shutdown", "suspend", "destroy"),
               "What xend does with the domain when it stops.", "on_xend_stop", xm="y", default="ignore"),
     Parameter("access_control", Anything("['policy=P,label=L']"), "Security label of the domain.", xm="y",
               instead="seclabel"),

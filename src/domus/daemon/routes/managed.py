@@ -16,6 +16,7 @@ from domus.model.errors import (
     WrongState,
 )
 from domus.model.managed import (
+    AutostartRequest,
     ConfigureRequest,
     DefineRequest,
     Difference,
@@ -72,6 +73,22 @@ async def configure(call: Call) -> ManagedDomain:
     return await call.xend.domains.managed.configure(
         call.path("ref"), wanted.config, base=wanted.base, who=call.who, what=wanted.what[:80]
     )
+
+
+async def set_autostart(call: Call) -> ManagedDomain:
+    """Say whether and when one is started by xend."""
+    wanted = await call.body(AutostartRequest)
+    return await call.xend.domains.managed.set_autostart(call.path("ref"), wanted, who=call.who)
+
+
+async def start_all(call: Call) -> Operation:
+    """Begin to start what starts with the host."""
+    return await call.xend.domains.autostart.start_all(who=call.who)
+
+
+async def stop_all(call: Call) -> Operation:
+    """Begin to end the host's domains."""
+    return await call.xend.domains.hoststop.stop_all(who=call.who)
 
 
 async def revert(call: Call) -> ManagedDomain:
@@ -181,5 +198,30 @@ ENDPOINTS = (
         "Where a running domain is not what its kept configuration says.",
         answer=list[Difference],
         errors=_KNOWN,
+    ),
+    Endpoint(
+        "POST",
+        f"{_PATH}/autostart",
+        set_autostart,
+        "Say whether xend starts a managed domain by itself, and when among the others.",
+        body=AutostartRequest,
+        answer=ManagedDomain,
+        errors=(*_KNOWN, BadInput, Busy),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/autostart/start",
+        start_all,
+        "Start what starts with the host and does not run. The operation goes on after the answer.",
+        answer=Operation,
+        status=HTTPStatus.ACCEPTED,
+    ),
+    Endpoint(
+        "POST",
+        "/v1/autostart/stop",
+        stop_all,
+        "End the domains as on_xend_stop and /etc/default/xendomains say. The operation goes on.",
+        answer=Operation,
+        status=HTTPStatus.ACCEPTED,
     ),
 )
