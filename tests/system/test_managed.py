@@ -162,6 +162,13 @@ def test_a_reboot_uses_the_kept_configuration(xm: Xm, kept: str, lab_host: LabHo
         assert not client.domain(kept).differs
 
 
+#: what makes xend believe that the host was booted since
+FORGET_BOOT = b"""
+import sqlite3
+with sqlite3.connect("/var/lib/domus/xend.sqlite") as connection:
+    connection.execute("DELETE FROM managed_fact")
+"""
+
 EDITOR = """#!/bin/sh
 sed -i "$EDIT" "$1"
 """
@@ -263,3 +270,63 @@ def test_a_domain_that_xl_made_comes_under_management(
     assert xm("adopt", "byxl", check=False).returncode == 1
     xm("destroy", "byxl")
     xm("delete", "byxl")
+
+
+def test_everything_is_exported_and_comes_back(xm: Xm, kept: str, workplace: Path) -> None:
+    xm("config", "set", kept, "memory=104")
+    xm("autostart", kept, "--order=3", "--delay=0.5")
+    before = [
+        xm("config", "history", "--json", kept).stdout,
+        xm("autostart", "--json").stdout,
+        xm("list", "--json", kept).stdout,
+    ]
+    xm("export", "all.json")
+    assert (workplace / "all.json").stat().st_mode & 0o077 == 0
+    assert xm("export", "all.json", check=False).returncode == 1
+    done = xm("import", "all.json", check=False)
+    assert (done.returncode, "VM name 'web' already exists (nothing is imported" in done.stderr) == (1, True)
+    assert xm("import", "--skip", "all.json").stdout == "left out: web\n"
+    xm("config", "set", kept, "memory=120")
+    assert xm("import", "--force", "all.json").stdout == "replaced: web\n"
+    xm("delete", kept)
+    assert xm("import", "-", stdin=(workplace / "all.json").read_text()).stdout == "imported: web\n"
+    assert before == [
+        xm("config", "history", "--json", kept).stdout,
+        xm("autostart", "--json").stdout,
+        xm("list", "--json", kept).stdout,
+    ]
+    text = (workplace / "all.json").read_text().replace('"version": 1', '"version": 2')
+    done = xm("import", "-", stdin=text, check=False)
+    assert "made by a newer Domus (version 2)" in done.stderr
+
+
+def test_what_starts_with_the_host_starts_once_per_boot_and_ends_with_it(
+    xm: Xm, kept: str, lab_host: LabHost, small_guest: tuple[Path, Path]
+) -> None:
+    for path, name in zip(small_guest, ("kernel", "initrd"), strict=True):
+        lab_host.put(path.read_bytes(), f"/root/{name}")
+    lab_host.put(
+        b'name="auto"\nmemory=96\nkernel="/root/kernel"\nramdisk="/root/initrd"\nextra="console=hvc0"\n',
+        "/root/auto.cfg",
+    )
+    lab_host.run(["ln", "-sf", "/root/auto.cfg", "/etc/xen/auto/auto"])
+    try:
+        assert xm("autostart", kept, "--after=auto").stdout == "web starts with the host\n"
+        assert xm("autostart").stdout.splitlines()[1].split() == ["web", "0", "0", "ignore", "auto"]
+        kill_xend(lab_host)  # not a boot of the host: nothing starts
+        with lab_host.client() as client:
+            assert "autostart" not in {operation.kind for operation in client.operations()}
+        lab_host.run(["python3", "-"], stdin=FORGET_BOOT)
+        kill_xend(lab_host)
+        eventually(lambda: xm("domid", kept).stdout != "None\n", within=120)
+        assert xm("domid", "auto", check=False).returncode == 0
+        xm("autostart", "--start-all")  # all of it runs
+        lab_host.put(b"XENDOMAINS_STOP_MAXWAIT=100\nXENDOMAINS_SHUTDOWN_ALL=\n", "/etc/default/xendomains")
+        xm("config", "set", kept, "on_xend_stop=destroy")
+        wait_until_up(xm, "auto")
+        xm("autostart", "--stop-all")
+        assert xm("domid", kept).stdout == "None\n"
+        assert xm("domid", "auto", check=False).returncode == 3
+    finally:
+        lab_host.run(["rm", "-f", "/etc/xen/auto/auto", "/etc/default/xendomains"])
+        xm("destroy", "auto", check=False)

@@ -8,9 +8,13 @@ from domus.client.calls import Calls, domain_path
 from domus.model.config import DomainConfig
 from domus.model.managed import (
     AutostartRequest,
+    Clash,
     ConfigureRequest,
     DefineRequest,
     Difference,
+    Export,
+    Imported,
+    ImportRequest,
     ManagedDomain,
     RenameRequest,
     RevertRequest,
@@ -77,6 +81,14 @@ class Managed:
     def stop_all(self) -> Operation:
         """Begin to end the host's domains, as when it stops; see `Client.finish`."""
         return self._calls.post("/v1/autostart/stop", None, Operation)
+
+    def export(self) -> Export:
+        """Everything that is managed, with all that was kept of it."""
+        return self._calls.get("/v1/export", Export)
+
+    def take_in(self, export: Export, clash: Clash = Clash.REFUSE) -> Imported:
+        """Keep everything of an export, or nothing."""
+        return self._calls.post("/v1/import", ImportRequest(export=export, clash=clash), Imported)
 
     def revert(self, ref: str, revision: int) -> ManagedDomain:
         """Keep a former configuration again."""

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from domus.domains.database import Database
 from domus.model.config import DomainConfig
 from domus.model.errors import AlreadyExists, Conflict, NotFound, WrongState
-from domus.model.managed import ManagedDomain, Revision, StartSettings
+from domus.model.managed import ExportedDomain, ManagedDomain, Revision, StartSettings
 from domus.storage import blobs
 
 T = TypeVar("T")
@@ -204,6 +204,33 @@ class Definitions:
                 await self._database.write(work)
                 del self._by_uuid[old]
                 self._by_uuid[new] = replace(known, uuid=new, revision=revision)
+
+        await _whole(write())
+
+    async def replace_all(self, forget: Iterable[str], add: Iterable[ExportedDomain]) -> None:
+        """Forget some domains and keep others with their histories, all of it or nothing."""
+        gone, new = list(forget), list(add)
+
+        def work(connection: sqlite3.Connection) -> None:
+            for uuid in gone:
+                connection.execute("DELETE FROM managed WHERE uuid = ?", (uuid,))
+                connection.execute("DELETE FROM managed_revision WHERE uuid = ?", (uuid,))
+            for each in new:
+                last = each.history[-1]
+                managed = (each.uuid, each.name, last.number, _ENCODE(each.start))
+                connection.execute("INSERT INTO managed VALUES (?, ?, ?, ?)", managed)
+                rows = [(each.uuid, revision.number, _ENCODE(revision)) for revision in each.history]
+                connection.executemany("INSERT INTO managed_revision VALUES (?, ?, ?)", rows)
+
+        async def write() -> None:
+            async with self._writing:
+                await self._database.write(work)
+                for uuid in gone:
+                    self._by_uuid.pop(uuid, None)
+                for each in new:
+                    self._by_uuid[each.uuid] = ManagedDomain(
+                        uuid=each.uuid, start=each.start, revision=each.history[-1]
+                    )
 
         await _whole(write())
 

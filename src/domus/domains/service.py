@@ -59,6 +59,7 @@ from domus.domains.passthrough import Passthrough
 from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
 from domus.domains.statistics import DomainsStatistics
+from domus.domains.transfer import Transfer
 from domus.domains.vcpus import Vcpus
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
@@ -136,6 +137,7 @@ class Domains:
             released=self._released,
         )
         self.managed = Managed(self._parts, blobs, self._released)
+        self.transfer = Transfer(self._parts, blobs)
         self.adoption = Adoption(self._parts, self._released)
         self.attachments = Attachments(self._parts)
         self.device_lists = DeviceLists(self._parts)

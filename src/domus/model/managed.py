@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+from typing import Final
+
 import msgspec
 
 from domus.model.config import DomainConfig
+
+#: what an export calls itself, and the version that this Domus writes
+EXPORT_FORMAT: Final = "domus-managed"
+EXPORT_VERSION: Final = 1
 
 
 class StartSettings(
@@ -92,3 +99,53 @@ class AutostartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     order: int | None = None
     delay_s: float | None = None
     after: tuple[str, ...] | None = None
+
+
+class ExportedDomain(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """A managed domain with all that is kept of it."""
+
+    uuid: str
+    start: StartSettings = StartSettings()
+    history: tuple[Revision, ...]  #: the oldest first; the last one is what is kept now
+
+    @property
+    def name(self) -> str:
+        """Its name; "" in a document that has no history of it."""
+        return self.history[-1].config.name if self.history else ""
+
+
+class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Everything that is managed on a host: what `xm export` writes and `xm import` reads."""
+
+    format: str = EXPORT_FORMAT
+    version: int = EXPORT_VERSION  #: of this format; a newer one is refused
+    host: str = ""  #: where it was made
+    time: float = 0.0  #: seconds since the epoch
+    domains: tuple[ExportedDomain, ...] = ()
+
+
+class Clash(StrEnum):
+    """What an import does with a domain whose name or uuid is managed already."""
+
+    REFUSE = "refuse"  #: nothing at all is imported
+    SKIP = "skip"  #: it is left out
+    REPLACE = "replace"  #: what is kept of it here is replaced, history included
+
+
+class ImportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/managed/import: keep all of this, or nothing if any of it is refused."""
+
+    export: Export
+    clash: Clash = Clash.REFUSE
+
+
+class Imported(msgspec.Struct, frozen=True, kw_only=True):
+    """What an import did, by name."""
+
+    added: tuple[str, ...] = ()
+    replaced: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    #: "NAME: sha256:HEX", images that this host does not have and that a start needs
+    missing: tuple[str, ...] = ()

@@ -115,4 +115,23 @@ COMMANDS: Final[tuple[Command, ...]] = (
             JSON,
         ),
     ),
+    Command(
+        name="export",
+        usage="[FILE]",
+        sentence="Write all managed domains, with their histories, as one JSON document.",
+        runs="transfer:export",
+        counts=(0, 2),
+        options=(Option("", "force", "Replace FILE if it exists."),),
+    ),
+    Command(
+        name="import",
+        usage="FILE [--force|--skip]",
+        sentence="Take in the managed domains of an export: all of them, or none.",
+        runs="transfer:take_in",
+        counts=(1, 2),
+        options=(
+            Option("", "force", "Replace what is kept of those that are there."),
+            Option("", "skip", "Leave out those that are there."),
+        ),
+    ),
 )

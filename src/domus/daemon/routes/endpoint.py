@@ -67,12 +67,12 @@ class Call:
         text = self.request.query_params.get(name)
         return None if text is None else number(text, name)
 
-    async def body(self, kind: type[T]) -> T:
+    async def body(self, kind: type[T], limit: int = JSON_LIMIT) -> T:
         """The JSON body.
 
         Raises:
             BadInput: it is none, or not of that kind; names the field.
-            TooLarge: it has more than `JSON_LIMIT` bytes.
+            TooLarge: it has more than `limit` bytes.
         """
         declared = self.request.headers.get("content-type", JSON).partition(";")[0].strip().lower()
         if declared != JSON:
@@ -80,8 +80,8 @@ class Call:
         content = bytearray()
         async for piece in self.request.stream():
             content += piece
-            if len(content) > JSON_LIMIT:
-                raise TooLarge(f"a body above {JSON_LIMIT} bytes")
+            if len(content) > limit:
+                raise TooLarge(f"a body above {limit} bytes")
         return parsed(bytes(content) or b"{}", kind)
 
 

@@ -20,6 +20,9 @@ from domus.model.managed import (
     ConfigureRequest,
     DefineRequest,
     Difference,
+    Export,
+    Imported,
+    ImportRequest,
     ManagedDomain,
     RenameRequest,
     RevertRequest,
@@ -91,6 +94,17 @@ async def stop_all(call: Call) -> Operation:
     return await call.xend.domains.hoststop.stop_all(who=call.who)
 
 
+async def export(call: Call) -> Export:
+    """Everything that is managed."""
+    return await call.xend.domains.transfer.export()
+
+
+async def take_in(call: Call) -> Imported:
+    """Keep everything of an export."""
+    wanted = await call.body(ImportRequest, limit=_IMPORT_LIMIT)
+    return await call.xend.domains.transfer.take_in(wanted.export, wanted.clash, who=call.who)
+
+
 async def revert(call: Call) -> ManagedDomain:
     """Keep a former configuration again."""
     wanted = await call.body(RevertRequest)
@@ -106,6 +120,9 @@ async def differences(call: Call) -> list[Difference]:
     """What a running one is not."""
     return await call.xend.domains.managed.differences(call.path("ref"))
 
+
+#: bytes of an export
+_IMPORT_LIMIT = 64 << 20
 
 _KNOWN = (DomainNotFound, WrongState)
 _PATH = "/v1/managed/{ref}"
@@ -207,6 +224,16 @@ ENDPOINTS = (
         body=AutostartRequest,
         answer=ManagedDomain,
         errors=(*_KNOWN, BadInput, Busy),
+    ),
+    Endpoint("GET", "/v1/export", export, "All managed domains with their histories.", answer=Export),
+    Endpoint(
+        "POST",
+        "/v1/import",
+        take_in,
+        "Keep all domains of an export, or none.",
+        body=ImportRequest,
+        answer=Imported,
+        errors=(BadInput, AlreadyExists, WrongState, Busy),
     ),
     Endpoint(
         "POST",
