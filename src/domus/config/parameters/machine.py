@@ -129,7 +129,7 @@ MACHINE: Final = (
     Parameter("on_xend_start", Choice("ignore", "start"), "What xend does with the domain when it starts.",
               xm="y", default="ignore"),
     Parameter("on_xend_stop", Choice("ignore", "shutdown", "suspend", "destroy"),
-              "What xend does with the domain when it stops.", "on_xend_stop", xm="y", default="ignore"),
+              "What happens to the domain when the host stops.", "on_xend_stop", xm="y", default="ignore"),
     Parameter("access_control", Anything("['policy=P,label=L']"), "Security label of the domain.", xm="y",
               instead="seclabel"),
     Parameter("seclabel", Text("LABEL"), "XSM label of the domain.", "security_label", xl="4.2"),
