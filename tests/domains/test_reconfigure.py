@@ -28,3 +28,8 @@ def test_a_disk_is_known_by_its_number_however_it_is_spelled() -> None:
     assert without_disk(51712)(WEB).disks == ()
     other = Disk(vdev="51712", target="/other")
     assert with_disk(other)(WEB).disks == (other,)
+
+
+def test_a_card_takes_the_place_of_the_one_that_had_its_number() -> None:
+    new = Nic(devid=1, mac="00:16:3e:00:00:0d")
+    assert macs_by_number(with_nic(new)(WEB)) == {0: A.mac, 1: new.mac, 2: C.mac}

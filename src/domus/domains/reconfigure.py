@@ -49,10 +49,11 @@ def without_disk(number: int) -> Change:
 
 
 def with_nic(nic: Nic) -> Change:
-    """One more card; it has a number."""
+    """One more card; it has a number, and what had that before is gone."""
 
     def change(config: DomainConfig) -> DomainConfig:
-        return replace(config, nics=(*config.nics, nic))
+        others = config if nic.devid is None else without_nic(nic.devid)(config)
+        return replace(config, nics=(*others.nics, nic))
 
     return change
 
