@@ -310,7 +310,6 @@ class Managed:
             who=who,
             revision=str(managed.revision.number),
         )
-        self._mirror.look(managed.uuid)
 
     def _with_known_macs(self, config: DomainConfig) -> DomainConfig:
         """A card without a MAC keeps the one that was chosen for it when the domain was defined."""

@@ -18,7 +18,11 @@ from domus.model.managed import ManagedDomain
 
 log = logging.getLogger(__name__)
 
+#: after these events libxl may have changed what is there
 _ENDS: Final = frozenset({EventKind.DOMAIN_CREATED, EventKind.DOMAIN_DESTROYED, EventKind.OPERATION_ENDED})
+#: and after these something else is to be there
+_CHANGES: Final = frozenset({EventKind.DOMAIN_DEFINED, EventKind.DOMAIN_CONFIGURED, EventKind.DOMAIN_DELETED})
+_AGAIN_AFTER: Final = 1.0  # seconds, when XenStore or Xen could not be asked
 
 
 class Mirror:
@@ -32,8 +36,8 @@ class Mirror:
 
     async def start(self) -> None:
         """Begin, with all that there are."""
-        for managed in self._parts.definitions:
-            self.look(managed.uuid)
+        self._changed = {managed.uuid for managed in self._parts.definitions}
+        self._news.set()
         self._tasks = [
             asyncio.create_task(self._follow(), name="mirror: events"),
             asyncio.create_task(self._write(), name="mirror"),
@@ -45,15 +49,12 @@ class Mirror:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def look(self, uuid: str) -> None:
-        """Write this domain's soon."""
-        self._changed.add(uuid)
-        self._news.set()
-
     async def _follow(self) -> None:
         async for event in self._parts.events.subscribe():
-            if event.kind in _ENDS and self._parts.definitions.get(event.uuid):
-                self.look(event.uuid)
+            is_managed = self._parts.definitions.get(event.uuid) is not None
+            if event.kind in _CHANGES or (event.kind in _ENDS and is_managed):
+                self._changed.add(event.uuid)
+                self._news.set()
 
     async def _write(self) -> None:
         while True:
@@ -66,6 +67,9 @@ class Mirror:
                     await self._write_one(uuid, is_running=uuid in running)
             except DomusError as error:
                 log.warning("managed domains cannot be shown in XenStore: %s", error.for_user())
+                await asyncio.sleep(_AGAIN_AFTER)
+                self._changed |= changed
+                self._news.set()
 
     async def _write_one(self, uuid: str, *, is_running: bool) -> None:
         store, path = self._parts.store, f"/vm/{uuid}"

@@ -287,9 +287,7 @@ class Domains:
         keys = (config.name, config.uuid or "")
         prepare.check_waiting(config, self._kept.waiting())
         if (managed := self._parts.definitions.holder(config.name, keys[1])) is not None:
-            raise AlreadyExists(
-                f"VM name '{managed.name}' already exists", hint=f"xm start {managed.name} starts it"
-            )
+            self._parts.check_free(managed.name, "", await self._parts.list())
         self._locks.take(*keys, domain=config.name, doing="it is being created")
 
         async def body(operation: Handle) -> None:

@@ -72,6 +72,8 @@ class Transfer:
                 held.enter_context(self._parts.locks.hold(*keys, domain=each.name, doing=doing))
             plan = make_plan(export, clash, await self._parts.list())
             await self._parts.definitions.replace_all(plan.forget, plan.add)
+        for uuid in set(plan.forget) - {each.uuid for each in plan.add}:
+            self._parts.events.publish(EventKind.DOMAIN_DELETED, uuid=uuid, who=who)
         for each in plan.add:
             self._parts.events.publish(
                 EventKind.DOMAIN_DEFINED,
