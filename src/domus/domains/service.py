@@ -66,7 +66,6 @@ from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
 from domus.model.domain import DomainInfo
 from domus.model.errors import (
-    AlreadyExists,
     DomainNotFound,
     Forbidden,
     LibxlError,
