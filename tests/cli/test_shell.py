@@ -71,7 +71,7 @@ def test_on_a_terminal_tab_completes_and_lines_are_remembered(tmp_path: Path) ->
         seen = seen.partition(text)[2]
 
     until(b"xm> ")
-    os.write(terminal, b"sche\t\r")
+    os.write(terminal, b"schem\t\r")
     until(b"json-schema.org")
     until(b"xm> ")
     os.write(terminal, b"\x04")

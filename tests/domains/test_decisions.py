@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domus.domains import restarts
+from domus.domains import aside, restarts
 from domus.domains.kept import Kept
 from domus.domains.listing import info
 from domus.domains.locks import DomainLocks
 from domus.domains.parts import find
-from domus.domains.restarts import Destroy, Preserve, Restart
+from domus.domains.restarts import Destroy, GiveUp, Preserve, Restart, SoftReset
 from domus.domains.worker import Workers
 from domus.model.config import Action, DomainConfig, GuestType
 from domus.model.domain import DomainInfo, RunState, ShutdownReason
@@ -57,6 +57,48 @@ def test_a_domain_that_ends_at_once_again_and_again_is_built_ever_later() -> Non
         delays.append(decision.delay)
         quick = decision.quick_restarts
     assert delays == [0, 1, 2, 4, 8, 16, 32, 60, 60, 60]
+
+
+def test_a_domain_that_never_lives_long_is_given_up() -> None:
+    decision = restarts.decide(kept(started=1000.0, quick=10), ShutdownReason.REBOOT, now=1005.0)
+    assert decision == GiveUp(11)
+
+
+@pytest.mark.parametrize(
+    ("action", "guest_type", "decision"),
+    [
+        (Action.DESTROY, GuestType.PV, Destroy()),
+        (Action.RESTART, GuestType.PV, Restart(0.0, 0)),
+        (Action.PRESERVE, GuestType.PV, Preserve()),
+        (Action.RENAME_RESTART, GuestType.PV, Restart(0.0, 0, rename_old=True)),
+        (Action.COREDUMP_DESTROY, GuestType.PV, Destroy(dump=True)),
+        (Action.COREDUMP_RESTART, GuestType.PV, Restart(0.0, 0, dump=True)),
+        (Action.SOFT_RESET, GuestType.HVM, SoftReset()),
+        (Action.SOFT_RESET, GuestType.PV, Restart(0.0, 0)),
+        (Action.SOFT_RESET, GuestType.PVH, Restart(0.0, 0)),
+    ],
+)
+@pytest.mark.parametrize(
+    ("reason", "parameter"),
+    [
+        (ShutdownReason.POWEROFF, "on_poweroff"),
+        (ShutdownReason.REBOOT, "on_reboot"),
+        (ShutdownReason.CRASH, "on_crash"),
+        (ShutdownReason.WATCHDOG, "on_watchdog"),
+        (ShutdownReason.SOFT_RESET, "on_soft_reset"),
+    ],
+)
+def test_every_action_is_possible_at_every_end(
+    action: Action, guest_type: GuestType, decision: restarts.Decision, reason: ShutdownReason, parameter: str
+) -> None:
+    config = DomainConfig(name="web", uuid=UUID, guest_type=guest_type, **{parameter: action})  # type: ignore[arg-type]
+    assert restarts.decide(Kept(config=config, domid=1), reason, now=1000.0) == decision
+
+
+def test_names_of_domains_that_are_set_aside_do_not_meet() -> None:
+    assert aside.suffix("web", ["web"], now=0.0) == "-19700101T0000Z"
+    taken = ["web", "web-19700101T0000Z", "web-19700101T0000Z-2"]
+    assert aside.suffix("web", taken, now=59.0) == "-19700101T0000Z-3"
 
 
 def test_a_domain_that_lived_long_enough_starts_over_at_once() -> None:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import msgspec
 import pytest
@@ -231,4 +231,61 @@ async def test_an_operation_whose_state_cannot_be_written_does_not_begin(tmp_pat
         )
     assert ended == [1]
     assert operations.list() == []
+    await database.close()
+
+
+class Finish(msgspec.Struct, frozen=True, tag="finish"):
+    """What is left to do once an operation is carried through."""
+
+    finishes: ClassVar[bool] = True
+
+    path: str
+
+
+async def test_what_is_committed_is_neither_cancelled_nor_undone(tmp_path: Path) -> None:
+    made, kept, go_on = tmp_path / "made", tmp_path / "kept", asyncio.Event()
+
+    async def body(operation: OperationHandle[Any]) -> None:
+        async with operation.step("making", undo=RemoveFile(str(made))):
+            made.touch()
+        await operation.commit(Finish(str(kept)))
+        await go_on.wait()
+
+    async with opened(tmp_path) as operations:
+        begun = await start(operations, body)
+        while not await operations.journal.unfinished() or operations.get(begun.id).step != "making":
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+        with pytest.raises(Conflict):
+            operations.cancel(begun.id)
+        go_on.set()
+        assert (await operations.wait(begun.id)).state is OperationState.DONE
+        assert made.exists()
+
+
+async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -> None:
+    done: list[object] = []
+
+    async def carry_out(record: object) -> None:
+        done.append(record)
+
+    database = await Database.open(tmp_path / "xend.sqlite")
+    first: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
+    reached = asyncio.Event()
+
+    async def body(operation: OperationHandle[Any]) -> None:
+        async with operation.step("making", undo=RemoveFile("/made")):
+            pass
+        await operation.commit(Finish("/kept"))
+        reached.set()
+        await asyncio.Event().wait()
+
+    begun = await first.start("save", domain="web", uuid="u", who="", body=body)
+    await reached.wait()
+    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)  # as if killed here
+    await second.recover()
+    assert done == [Finish("/kept")]
+    assert second.get(begun.id).state is OperationState.DONE
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
     await database.close()

@@ -21,6 +21,7 @@ _POWER_STATES: Final = {
     RunState.CRASHED: "crashed",
     RunState.DYING: "halted",
     RunState.HALTED: "halted",
+    RunState.SUSPENDED: "suspended",
 }
 
 _HEADER: Final = f"{'Name':<40} {'ID':>5} {'Mem':>5} {'VCPUs':>5} {'State':>10} {'Time(s)':>9}"

@@ -28,6 +28,7 @@ _STATUS: Final = {
     RunState.SHUTDOWN: 4,
     RunState.DYING: 4,
     RunState.CRASHED: 5,
+    RunState.SUSPENDED: 3,
 }
 _SUSPENDED: Final = 3
 

@@ -1,4 +1,4 @@
-"""`xm save` and `xm restore`: a domain into a file of the host, and back."""
+"""`xm save`, `xm restore` and `xm dump-core`: domains into files of the host, and back; `xm reset`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Final
 
 from domus.cli.carried import carry_out, host_path
-from domus.cli.privileged import DOM0_NAMES
+from domus.cli.privileged import DOM0_NAMES, refuse_dom0
+from domus.model.api import DumpRequest
 from domus.model.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -49,6 +50,55 @@ def restore(call: Call) -> int:
             raise
         reason = error.what.rpartition(": ")[2]
         raise type(error)(f"xm restore: Unable to read file {path}", hint=reason) from None
+    return 0
+
+
+def dump_core(call: Call) -> int:
+    """`xm dump-core [-L] [-C|-R] DOM [FILE]`."""
+    if call.has("crash") and call.has("reset"):
+        raise BadInput("You may not specify more than one '-CR' option")
+    if len(call.words) not in (1, 2):
+        raise BadInput("Expects 1 or 2 argument(s)")
+    name = call.words[0]
+    if name in DOM0_NAMES:
+        raise call.wrong(f"Cannot dump core for privileged domain {name}")
+    path = host_path(call, call.words[1]) if len(call.words) == 2 else ""
+    request = DumpRequest(path=path, live=call.has("live"), crash=call.has("crash"), reset=call.has("reset"))
+    print(f"Dumping core of domain: {name} ...", flush=True)
+    client = call.client
+    carry_out(
+        client,
+        lambda: client.saving.dump_core(name, request),
+        undone=f"domain {name} goes on, and there is no core file",
+    )
+    return 0
+
+
+def suspend(call: Call) -> int:
+    """`xm suspend DOM`: silent, and over when its memory is on disk."""
+    name = refuse_dom0(call, "suspend")
+    client = call.client
+    carry_out(client, lambda: client.saving.suspend(name), undone=f"domain {name} runs on")
+    return 0
+
+
+def resume(call: Call) -> int:
+    """`xm resume [-p] DOM`: silent, and over when it runs, or is paused."""
+    name = refuse_dom0(call, "resume")
+    client = call.client
+    carry_out(
+        client,
+        lambda: client.saving.resume(name, paused=call.has("paused")),
+        undone=f"domain {name} stays suspended",
+    )
+    return 0
+
+
+def reset(call: Call) -> int:
+    """`xm reset DOM`: silent, and over when it runs again."""
+    name = refuse_dom0(call, "reset")
+    client = call.client
+    carry_out(client, lambda: client.saving.reset(name), undone=f"domain {name} was not reset")
     return 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -9,7 +10,7 @@ from domus.cli.privileged import DOM0_NAMES
 from domus.cli.progress import Progress
 from domus.model.api import ShutdownKind
 from domus.model.domain import DomainInfo, RunState
-from domus.model.errors import BadInput, DomainNotFound
+from domus.model.errors import BadInput, DomainNotFound, DomusError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence, Set
@@ -17,8 +18,14 @@ if TYPE_CHECKING:
     from domus.cli.options import Call
     from domus.client import Client
 
-#: seconds between two looks at the host
+#: seconds between two looks at the host while something has ended, and it is not known yet what becomes of it
 _PAUSE: Final = 1.0
+
+#: waits at the beginning that last no longer than that in any case
+_FIRST_WAITS: Final = 3
+
+#: seconds after which to look even though nothing has happened
+_SILENCE: Final = 30.0
 
 #: looks for which a rebooting domain may be away before it counts as destroyed, as xm had it
 _LOOKS: Final = 30
@@ -27,7 +34,9 @@ _LOOKS: Final = 30
 _PRESERVED: Final = 5
 
 _RUNNING: Final = frozenset({RunState.RUNNING, RunState.BLOCKED})
-_ENDED: Final = frozenset({RunState.SHUTDOWN, RunState.CRASHED, RunState.DYING, RunState.HALTED})
+_ENDED: Final = frozenset(
+    {RunState.SHUTDOWN, RunState.CRASHED, RunState.DYING, RunState.HALTED, RunState.SUSPENDED}
+)
 
 
 class Awaited(NamedTuple):
@@ -91,40 +100,84 @@ def _ask_one(client: Client, domain: Awaited, kind: ShutdownKind, *, gone_is_fin
 
 def wait_for_ends(client: Client, domains: Sequence[Awaited]) -> None:
     """Wait until each of these boots is over, and tell it; a domain that starts anew has ended too."""
-    looks = dict.fromkeys(domains, 0)
+    waiting, ended, news = list(domains), Ended(), News(client)
     with Progress() as progress:
         while True:
             now = client.domains()
-            for domain in terminated(looks, now):
-                looks[domain] += 1
-                if is_taken_away(domain, now) or looks[domain] > _PRESERVED:
+            for domain in terminated(waiting, now):
+                if is_taken_away(domain, now) or ended.looks(domain) > _PRESERVED:
                     progress.say(f"Domain {domain.name} terminated")
-                    del looks[domain]
-            if not looks:
+                    waiting.remove(domain)
+            if not waiting:
                 break
-            progress.show(_waiting(looks))
-            time.sleep(_PAUSE)
+            progress.show(_waiting(waiting))
+            news.wait(_PAUSE if ended.any_of(waiting) else None)
     print("All domains terminated")
 
 
 def wait_for_reboots(client: Client, domains: Sequence[Awaited]) -> None:
     """Wait until each domain runs under a new id, or has stayed away for too long, and tell it."""
-    missed = dict.fromkeys(domains, 0)
+    waiting, ended, news = list(domains), Ended(), News(client)
     with Progress() as progress:
         while True:
             now = client.domains()
-            for domain in terminated(missed, now):
-                missed[domain] += 1
-                verdict = after_reboot(domain, now, looks=missed[domain])
+            for domain in terminated(waiting, now):
+                verdict = after_reboot(domain, now, looks=ended.looks(domain))
                 if verdict:
                     progress.say(f"Domain {domain.name} {verdict}")
-                    del missed[domain]
-            if not missed:
+                    waiting.remove(domain)
+            if not waiting:
                 break
-            progress.show(_waiting(missed))
-            time.sleep(_PAUSE)
+            progress.show(_waiting(waiting))
+            news.wait(_PAUSE if ended.any_of(waiting) else None)
     settle(client, {domain.uuid for domain in domains})
     print("All domains rebooted")
+
+
+class Ended:
+    """For how many seconds boots have been over: xm counted its looks, one a second."""
+
+    def __init__(self) -> None:
+        self._since: dict[Awaited, float] = {}
+
+    def looks(self, domain: Awaited) -> int:
+        """How often it would have been seen to be over, now included."""
+        now = time.monotonic()
+        return int(now - self._since.setdefault(domain, now)) + 1
+
+    def any_of(self, domains: Iterable[Awaited]) -> bool:
+        """One of them is over, and what becomes of it not known yet."""
+        return any(domain in self._since for domain in domains)
+
+
+class News:
+    """Tells when something has happened on a host, so that nobody has to look again and again.
+
+    The events come in a thread of their own; should they not, `wait` is a pause of a second.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._come = threading.Event()
+        self._broken = False
+        self._waits = 0
+        threading.Thread(target=self._follow, args=(client,), name="news", daemon=True).start()
+
+    def wait(self, within: float | None) -> None:
+        """Wait for news, or for so many seconds; then look."""
+        # At first the events may not flow yet; and nobody shall wait for ever for one that was lost.
+        self._waits += 1
+        if self._broken or self._waits <= _FIRST_WAITS:
+            within = _PAUSE
+        self._come.wait(within or _SILENCE)
+        self._come.clear()
+
+    def _follow(self, client: Client) -> None:
+        try:
+            for _ in client.events():
+                self._come.set()
+        except DomusError:
+            self._broken = True
+            self._come.set()
 
 
 def settle(client: Client, uuids: Set[str]) -> None:

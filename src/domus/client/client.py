@@ -308,21 +308,23 @@ class Client:
                 on_change(operation)
         return outcome(operation)
 
-    def events(self, since: int | None = None) -> Iterator[Event]:
+    def events(self, since: int | None = None, *, follow: bool = True) -> Iterator[Event]:
         """What happens on the host, for ever; each event once, none left out.
 
         Args:
             since: the revision after which to begin; None: with what happens from now on.
+            follow: False: end with what has happened by now.
 
         Raises:
             Unreachable: the stream broke; call again with the last revision.
         """
         from domus.model.operation import Event
 
-        query = "" if since is None else f"?since={since}"
-        for data in self.calls.stream(f"/v1/events{query}"):
+        query = "" if since is None else f"&since={since}"
+        for data in self.calls.stream(f"/v1/events?follow={int(follow)}{query}"):
             yield decode(data.encode(), Event)
-        raise Unreachable("xend ended the stream of events", where=str(self.calls.exchange.peer))
+        if follow:
+            raise Unreachable("xend ended the stream of events", where=str(self.calls.exchange.peer))
 
     # Blobs
 

@@ -14,6 +14,7 @@ from typing import Final
 import domus
 from domus.daemon import notify
 from domus.daemon.consoles import Consoles
+from domus.daemon.hooks import follow_for_ever
 from domus.daemon.listeners import Listeners
 from domus.daemon.locks import Lock
 from domus.daemon.routes.table import application
@@ -78,6 +79,8 @@ async def opened(settings: Settings, *, log_file: Path | None) -> AsyncIterator[
         stack.push_async_callback(consoles.close)
         watching = asyncio.create_task(_tell(consoles, domains), name="consoles")
         stack.callback(watching.cancel)
+        hooks = asyncio.create_task(follow_for_ever(domains.events), name="hooks")
+        stack.push_async_callback(_ended, hooks)
         await consoles.start()
         yield Xend(
             domains=domains,
@@ -116,6 +119,11 @@ async def _tell(consoles: Consoles, domains: Domains) -> None:
         except DomusError as error:
             log.error("consoles miss events: %s", error.for_user())
             await asyncio.sleep(1)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _state_lock(directory: Path) -> Lock:

@@ -122,13 +122,20 @@ class Builder:
         await self._workers.call(self._libxl.rename, domid, name)
 
     async def _destroy(self, domid: int) -> None:
+        async def destroy() -> None:
+            try:
+                await self._workers.call(self._libxl.destroy, domid)
+            except DomainNotFound:
+                log.info("domain %d is gone already", domid)
+
+        await self.without_devices(domid, destroy)
+
+    async def without_devices(self, domid: int, remove: Callable[[], Awaitable[None]]) -> None:
+        """Have a domain's devices removed, and wait until they are gone: backends, ports, loop devices."""
         disks = {each.params for each in self._hotplug.occupants() if each.device.domid == domid}
         loops = {disk: file for disk in disks if (file := loop.backing_file(disk)) is not None}
         vifs = self._hotplug.vif_names(domid)
-        try:
-            await self._workers.call(self._libxl.destroy, domid)
-        except DomainNotFound:
-            log.info("domain %d is gone already", domid)
+        await remove()
 
         def is_left() -> bool:
             held = (loop.backing_file(device) == file for device, file in loops.items())
@@ -141,7 +148,7 @@ class Builder:
                 while is_left():
                     await asyncio.sleep(_LOOK_EVERY)
         except TimeoutError:
-            log.error("domain %d is destroyed, but some of its devices are not gone", domid)
+            log.error("some devices of domain %d are not gone", domid)
 
     # Steps
 

@@ -9,16 +9,17 @@ from collections.abc import Callable
 
 from msgspec.structs import replace
 
-from domus.domains import prepare, restarts
-from domus.domains.build import Builder, Handle
-from domus.domains.definitions import Definitions
-from domus.domains.events import EventBus, EventKind
-from domus.domains.journal import DestroyDomain, UndoRecord
-from domus.domains.kept import Kept, KeptDomains
-from domus.domains.locks import DomainLocks
-from domus.domains.operations import Operations
-from domus.model.domain import DomainInfo
-from domus.model.operation import Operation
+from domus.domains import aside, restarts, softreset
+from domus.domains.build import Handle
+from domus.domains.dumps import Dumps
+from domus.domains.events import EventKind
+from domus.domains.journal import DestroyDomain
+from domus.domains.kept import Kept
+from domus.domains.lifecycle import Key
+from domus.domains.parts import Parts, guest
+from domus.model.domain import DomainInfo, RunState
+from domus.model.errors import WrongState
+from domus.model.operation import Operation, OperationState
 
 log = logging.getLogger(__name__)
 
@@ -28,25 +29,23 @@ class Endings:
 
     Args:
         released: called with the keys of locks that an operation of ours held, to release them.
+        set_aside: called when a dead domain got another name and uuid.
     """
 
     def __init__(
         self,
-        builder: Builder,
-        kept: KeptDomains,
-        definitions: Definitions,
-        locks: DomainLocks,
-        operations: Operations[UndoRecord],
-        events: EventBus,
+        parts: Parts,
         released: Callable[..., None],
+        set_aside: Callable[[Key, Key, str], None],
     ) -> None:
-        self._builder = builder
-        self._kept = kept
-        self._definitions = definitions
-        self._locks = locks
-        self._operations = operations
-        self._events = events
+        self._parts = parts
+        self._builder = parts.builder
+        self._kept = parts.kept
+        self._locks = parts.locks
+        self._operations = parts.operations
         self._released = released
+        self._set_aside = set_aside
+        self.dumps = Dumps(parts, released, self._built_again)
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._closing = False
 
@@ -91,22 +90,63 @@ class Endings:
             on_end=lambda: self._released(name, uuid),
         )
 
+    async def reset(self, reference: str, *, who: str) -> Operation:
+        """Destroy a domain and build it again, from the same configuration and with the same name.
+
+        Raises:
+            DomainNotFound, Busy, Forbidden (domain 0).
+            WrongState: it is going; or xend did not make it, and does not know from what it was made.
+        """
+        info = guest(await self._parts.get(reference), "reset")
+        if info.domid is None or info.dying:
+            raise WrongState(f"Domain '{info.name}' is not started")
+        if self._kept.running(info.uuid, info.domid) is None:
+            raise WrongState(
+                f"Domain '{info.name}' was not made by xend", hint="xm destroy and xm create do the same"
+            )
+        self._locks.take(info.name, info.uuid, domain=info.name, doing="it is being reset")
+        return await self._operations.start(
+            "reset",
+            domain=info.name,
+            uuid=info.uuid,
+            who=who,
+            body=lambda operation: self._built_again(operation, info),
+            cancellable=False,
+            on_end=lambda: self._released(info.name, info.uuid),
+        )
+
+    async def _built_again(self, operation: Handle, info: DomainInfo) -> None:
+        """Take a domain away and build it again; killed meanwhile, xend does it on its next start."""
+        kept = self._kept.running(info.uuid, info.domid)
+        if kept is None:
+            raise WrongState(f"Domain '{info.name}' was not made by xend")
+        again = replace(kept, domid=None, restart_due=time.time(), quick_restarts=0, problem="")
+        await self._kept.put(again)
+        await self._rebuild(operation, again)
+
     async def on_end(self, info: DomainInfo, kept: Kept) -> None:
         """Carry out what the configuration says for the end that a domain has come to."""
         name, uuid = kept.config.name, kept.uuid
         await self._locks.take_when_free(name, uuid, domain=name, doing="it has ended")
         held = True
         try:
-            if self._kept.running(info.uuid, info.domid) is None:
-                return  # somebody took it away meanwhile
-            decision = restarts.decide(kept, info.shutdown_reason, time.time())
+            known = self._kept.running(info.uuid, info.domid)
+            if known is None or known.problem:
+                return  # somebody took it away meanwhile, or it was given up
+            decision = restarts.decide(known, info.shutdown_reason, time.time())
             log.info("%s has ended (%s): %s", name, info.shutdown_reason, decision)
+            if isinstance(decision, restarts.Destroy | restarts.Restart) and decision.dump:
+                await self.dumps.of_dead(info)
             match decision:
                 case restarts.Destroy():
                     held = False  # the operation releases them
                     await self.destroy(name, uuid, info.domid, f"xend:{info.shutdown_reason}")
                 case restarts.Restart():
-                    self._restart_later(await self._prepare_restart(info, kept, decision))
+                    self._restart_later(await self._prepare_restart(info, known, decision))
+                case restarts.SoftReset():
+                    await self._soft_reset(info, known)
+                case restarts.GiveUp(times):
+                    await self._give_up(info, known, times)
         finally:
             if held:
                 self._locks.release(name, uuid)
@@ -115,21 +155,52 @@ class Endings:
         due = time.time() + decision.delay
         again = replace(kept, domid=None, restart_due=due, quick_restarts=decision.quick_restarts)
         if decision.rename_old and info.domid is not None:
-            # The old one keeps its uuid, which libxl files its devices and /vm entry under; the new one
-            # gets another.
-            again = replace(again, config=replace(kept.config, uuid=None))
-            again = replace(again, config=prepare.chosen(again.config))
-            await self._kept.forget(kept.uuid)
-            stamp = time.strftime("%Y%m%dT%H%MZ", time.gmtime())
-            await self._builder.rename(info.domid, f"{info.name}-{stamp}")
-            await self._definitions.move(kept.uuid, again.uuid, who="xend", what="rename-restart")
-        await self._kept.put(again)
-        self._events.publish(
+            await self._put_aside(info, info.domid, again)
+        else:
+            await self._kept.put(again)
+            await self._builder.take_away(info.uuid, info.domid)
+        self._parts.events.publish(
             EventKind.DOMAIN_RESTARTING, domain=info.name, uuid=again.uuid, delay=f"{decision.delay:g}"
         )
-        if not decision.rename_old:
-            await self._builder.take_away(info.uuid, info.domid)
         return again
+
+    async def _put_aside(self, info: DomainInfo, domid: int, again: Kept) -> None:
+        """The next one keeps name and uuid; the dead one gets others.
+
+        Killed in the middle, the next xend takes the dead one away and builds the domain anew.
+        """
+        name, uuid = await aside.rename(self._parts, info, domid)
+        await self._kept.put(again)
+        await aside.rehandle(self._parts, info, domid, uuid)
+        self._set_aside((domid, info.uuid), (domid, str(uuid)), name)
+        self._parts.events.publish(
+            EventKind.DOMAIN_SET_ASIDE, domain=name, domid=domid, uuid=str(uuid), was=info.name
+        )
+
+    async def _soft_reset(self, info: DomainInfo, kept: Kept) -> None:
+        """Soft reset; a domain that this fails for is built anew."""
+        if await softreset.carry_out(self._parts, info):
+            await self._kept.put(replace(kept, started=time.time()))
+            return
+        again = replace(kept, domid=None, restart_due=time.time())
+        await self._kept.put(again)
+        self._restart_later(again)
+
+    async def _give_up(self, info: DomainInfo, kept: Kept, times: int) -> None:
+        problem = (
+            f"it ended {times} times within {restarts.QUICK:.0f} s of its start: it is not restarted any more"
+        )
+        log.error("%s: %s", info.name, problem)
+        await self._kept.put(replace(kept, problem=problem))
+        self._parts.tell(EventKind.DOMAIN_FAILED, info, problem=problem)
+
+    def with_problem(self, info: DomainInfo) -> DomainInfo:
+        """`info`, with why xend no longer restarts it."""
+        kept = self._kept.running(info.uuid, info.domid)
+        problem = "" if kept is None else kept.problem
+        return replace(info, problem=problem) if problem else info
+
+    # Building anew
 
     def _restart_later(self, kept: Kept) -> None:
         timer = asyncio.create_task(self._restart_when_due(kept), name=f"restart {kept.config.name}")
@@ -143,27 +214,30 @@ class Endings:
         if self._kept.get(kept.uuid) != kept:
             self._locks.release(*keys)  # destroyed meanwhile
             return
-
-        async def body(operation: Handle) -> None:
-            try:
-                await self._builder.build_again(operation, self._as_managed(kept))
-            except BaseException:
-                if not self._closing:  # else the next xend tries again
-                    await self._kept.forget(kept.uuid)
-                raise
-
-        await self._operations.start(
+        begun = await self._operations.start(
             "restart",
             domain=kept.config.name,
             uuid=kept.uuid,
             who="xend",
-            body=body,
+            body=lambda operation: self._rebuild(operation, kept),
             on_end=lambda: self._released(*keys),
         )
+        ended = await self._operations.wait(begun.id)
+        if ended.state is OperationState.FAILED and ended.problem is not None:
+            gone = DomainInfo(name=kept.config.name, uuid=kept.uuid, state=RunState.HALTED)
+            self._parts.tell(EventKind.DOMAIN_FAILED, gone, problem=ended.problem.title)
+
+    async def _rebuild(self, operation: Handle, kept: Kept) -> None:
+        try:
+            await self._builder.build_again(operation, self._as_managed(kept))
+        except BaseException:
+            if not self._closing:  # else the next xend tries again
+                await self._kept.forget(kept.uuid)
+            raise
 
     def _as_managed(self, kept: Kept) -> Kept:
         """A managed domain is built anew as its configuration says by now."""
-        managed = self._definitions.get(kept.uuid)
+        managed = self._parts.definitions.get(kept.uuid)
         return kept if managed is None else replace(kept, config=managed.config)
 
     async def _forget(self, uuid: str) -> None:

@@ -40,6 +40,9 @@ class EventKind(StrEnum):
     DOMAIN_SAVED = "domain.saved"  #: its memory is in a file; detail "path"
     DOMAIN_RESTORED = "domain.restored"  #: it goes on from a file; detail "path"
     DOMAIN_RESTARTING = "domain.restarting"  #: it is built anew after `delay` seconds
+    DOMAIN_SET_ASIDE = "domain.set-aside"  #: a dead one has another name and uuid now; details "was", "uuid"
+    DOMAIN_FAILED = "domain.failed"  #: xend no longer restarts it; detail "problem"
+    DOMAIN_DUMPED = "domain.dumped"  #: its memory is in a core file; detail "path"
     DOMAIN_DESTROYED = "domain.destroyed"  #: it is gone from Xen, whoever took it away
     DOMAIN_DEFINED = "domain.defined"  #: xend keeps its configuration from now on; details "who", "revision"
     DOMAIN_CONFIGURED = "domain.configured"  #: what is kept of it has changed; as before
@@ -98,12 +101,13 @@ class EventBus:
             self._writing = asyncio.create_task(self._write(), name="events")
         return event
 
-    def subscribe(self, since: int | None = None) -> AsyncIterator[Event]:
+    def subscribe(self, since: int | None = None, *, follow: bool = True) -> AsyncIterator[Event]:
         """Events in order, without a gap, as they happen.
 
         Args:
             since: the last revision that the reader knows; 0: from the oldest that is kept on;
                 None: only what happens from now on.
+            follow: False: end with the last one that has happened by now.
 
         Raises:
             NotFound: what came after `since` is forgotten, or `since` has not happened: read the state anew.
@@ -115,7 +119,17 @@ class EventBus:
                 f"{self._revision})",
                 hint="read the state again, then follow from now on",
             )
-        return self._follow(position)
+        return self._follow(position) if follow else self._until(position, self._revision)
+
+    async def _until(self, position: int, last: int) -> AsyncIterator[Event]:
+        while position < last:
+            batch = await self._after(position)
+            if not batch:
+                return  # events that a full disk did not keep
+            for event in batch:
+                position = event.revision
+                if position <= last:
+                    yield event
 
     async def _follow(self, position: int) -> AsyncIterator[Event]:
         while True:

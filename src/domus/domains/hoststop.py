@@ -1,7 +1,6 @@
 """The host stops: each domain ends as its on_xend_stop or /etc/default/xendomains says.
 
-Saving joins here: `Ways.save` and `Ways.suspend` are None as long as nobody can do it, and the domain is
-then asked to shut down instead. Migrating is not part of this version, and said so.
+Migrating is not part of this version, and said so.
 """
 
 from __future__ import annotations
@@ -38,8 +37,8 @@ class Ways:
 
     shutdown: Callable[[str], Awaitable[None]]
     destroy: Callable[[str], Awaitable[None]]
-    save: Callable[[str, Path], Awaitable[None]] | None = None  #: into this file
-    suspend: Callable[[str], Awaitable[None]] | None = None  #: as `xm suspend`
+    save: Callable[[str, Path], Awaitable[None]]  #: into this file
+    suspend: Callable[[str], Awaitable[None]]  #: as `xm suspend`
 
 
 class HostStop:
@@ -98,11 +97,9 @@ class HostStop:
         wish = managed.config.on_xend_stop if managed else "ignore"
         if wish == "destroy":
             await self._ways.destroy(info.uuid)
-        elif wish == "suspend" and self._ways.suspend is not None:
+        elif wish == "suspend":
             await self._ways.suspend(info.uuid)
-        elif wish in ("shutdown", "suspend"):
-            if wish == "suspend":
-                log.warning("%s cannot be suspended by this version: it is shut down instead", info.name)
+        elif wish == "shutdown":
             await self._shut_down(info, settings)
         elif (managed and managed.config.autostart) or info.name in auto or not settings.auto_only:
             await self._as_xendomains(info, settings)
@@ -114,7 +111,7 @@ class HostStop:
             await asyncio.sleep(settings.usleep / 1e6)
         if settings.migrate:
             log.warning("%s is not migrated: xm migrate is not part of this version yet", info.name)
-        if settings.save and self._ways.save is not None:
+        if settings.save:
             try:
                 await self._ways.save(info.uuid, Path(settings.save) / info.name)
             except DomusError as error:

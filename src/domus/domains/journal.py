@@ -141,6 +141,16 @@ class PinBack(msgspec.Struct, frozen=True, tag="pin-back"):
     pins: tuple[Pin, ...]
 
 
+class FinishResume(msgspec.Struct, frozen=True, tag="finish-resume"):
+    """The suspended domain is back in memory: its file must not be resumed again, and it may run."""
+
+    finishes: ClassVar[bool] = True
+
+    path: str
+    uuid: str
+    domid: int | None = None  #: None: it stays paused
+
+
 UndoRecord = (
     DestroyDomain
     | ForgetConfig
@@ -156,6 +166,7 @@ UndoRecord = (
     | RenameCpupool
     | ReturnCpus
     | PinBack
+    | FinishResume
 )
 
 R = TypeVar("R", bound=msgspec.Struct)

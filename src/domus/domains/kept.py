@@ -23,6 +23,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     started: float = 0.0  #: seconds since the epoch, of this boot
     restart_due: float | None = None  #: seconds since the epoch; it is to be built anew then
     quick_restarts: int = 0  #: how often in a row it ended soon after its start
+    problem: str = ""  #: why xend no longer restarts it, for people
 
     @property
     def uuid(self) -> str:

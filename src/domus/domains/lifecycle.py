@@ -11,6 +11,8 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Final
 
+from msgspec.structs import replace
+
 from domus.domains.events import EventBus, EventKind
 from domus.domains.kept import Kept, KeptDomains
 from domus.domains.listing import Listing
@@ -73,6 +75,14 @@ class Lifecycle:
     def look(self) -> None:
         """Look at all domains soon: something was done that Xen announces late or not at all."""
         self._wake.set()
+
+    def set_aside(self, old: Key, new: Key, name: str) -> None:
+        """A dead domain goes by another name and uuid from now on: no news, it was told already."""
+        info = None if self._known is None else self._known.pop(old, None)
+        if info is not None and self._known is not None:
+            self._known[new] = replace(info, name=name, uuid=new[1])
+        self._ended.discard(old)
+        self._ended.add(new)
 
     def _begin(self, work: Awaitable[None], name: str) -> None:
         async def run() -> None:

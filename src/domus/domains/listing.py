@@ -126,6 +126,7 @@ def info(found: Dominfo, *, name: str | None, target_kib: int, cpupool: str) -> 
         cpu_time_ns=int(found.get("cpu_time", 0)),
         cpupool=cpupool,
         security_label=str(found.get("ssid_label") or ""),
+        problem="",
         **flags,
     )
 

@@ -216,6 +216,7 @@ class Managed:
             raise WrongState("Domain is not halted.")
         with self._changing(known, doing="it is being deleted"):
             await self._definitions.forget(known.uuid)
+            await self._parts.suspended.forget(known.uuid)
         self._tell(EventKind.DOMAIN_DELETED, known, who)
 
     # Doing
@@ -233,6 +234,8 @@ class Managed:
                 "Domain is already running", hint="" if info.domid else "it waits to be restarted"
             )
         known = self._definitions.require(info.uuid)
+        if known.uuid in self._parts.suspended:
+            raise WrongState("Domain is suspended", hint=f"xm resume {known.name} brings it back")
         keys = (known.name, known.uuid)
         self._parts.locks.take(*keys, domain=known.name, doing="it is being started")
 

@@ -64,6 +64,10 @@ class OperationHandle(Generic[R]):
         """Say what came out: `domid` of a domain, `path` of a file."""
         self._operations.change(self.id, **fields)
 
+    def domid(self) -> int | None:
+        """The result so far."""
+        return self._operations.get(self.id).domid
+
     async def commit(self, then: R) -> None:
         """From here on it is carried through: nothing is undone or cancelled any more.
 

@@ -20,6 +20,7 @@ from domus.domains.kept import KeptDomains
 from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
 from domus.domains.operations import Operations
+from domus.domains.suspended import Suspended
 from domus.domains.worker import Workers
 from domus.model.domain import DomainInfo, RunState
 from domus.model.errors import AlreadyExists, DomainNotFound, DomusError, Forbidden, WrongState
@@ -39,6 +40,7 @@ class Parts:
     database: Database
     kept: KeptDomains
     definitions: Definitions
+    suspended: Suspended
     locks: DomainLocks
     events: EventBus
     operations: Operations[UndoRecord]
@@ -56,7 +58,11 @@ class Parts:
             return running
         infos = [self._marked(info) for info in running]
         there = {info.uuid for info in infos}
-        infos += [halted(each) for each in self.definitions if each.uuid not in there]
+        infos += [
+            halted(each, suspended=each.uuid in self.suspended)
+            for each in self.definitions
+            if each.uuid not in there
+        ]
         return sorted(infos, key=lambda info: info.name.encode())
 
     def _marked(self, info: DomainInfo) -> DomainInfo:
@@ -133,14 +139,14 @@ def guest(info: DomainInfo, verb: str) -> DomainInfo:
     return info
 
 
-def halted(managed: ManagedDomain) -> DomainInfo:
+def halted(managed: ManagedDomain, *, suspended: bool = False) -> DomainInfo:
     """What there is to say of a managed domain that does not run."""
     config = managed.config
     return DomainInfo(
         name=config.name,
         uuid=managed.uuid,
         guest_type=config.guest_type,
-        state=RunState.HALTED,
+        state=RunState.SUSPENDED if suspended else RunState.HALTED,
         target_kib=config.memory_mib << 10,
         max_kib=(config.maxmem_mib or config.memory_mib) << 10,
         max_vcpus=config.maxvcpus or config.vcpus,

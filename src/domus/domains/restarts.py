@@ -6,17 +6,21 @@ from dataclasses import dataclass
 from typing import Final
 
 from domus.domains.kept import Kept
-from domus.model.config import Action, DomainConfig
+from domus.model.config import Action, DomainConfig, GuestType
 from domus.model.domain import ShutdownReason
 
 #: Seconds. A domain that lived shorter is not built again at once, as xend had it (MINIMUM_RESTART_TIME).
 QUICK: Final = 60.0
 _LONGEST_DELAY: Final = 60.0
+#: Quick ends in a row after which a domain is not built again: some four minutes, with the delays.
+MOST_QUICK: Final = 10
 
 
 @dataclass(frozen=True)
 class Destroy:
     """Take it away."""
+
+    dump: bool = False  #: once its memory is in a file
 
 
 @dataclass(frozen=True)
@@ -31,9 +35,25 @@ class Restart:
     delay: float  #: seconds to wait in between
     quick_restarts: int  #: how often in a row it ended quickly, this time included
     rename_old: bool = False  #: leave the old one under another name instead of taking it away
+    dump: bool = False  #: once its memory is in a file
 
 
-Decision = Destroy | Preserve | Restart
+@dataclass(frozen=True)
+class SoftReset:
+    """Give it new devices, and let it go on in its memory."""
+
+
+@dataclass(frozen=True)
+class GiveUp:
+    """Leave it as it is: building it again has not helped."""
+
+    quick_restarts: int
+
+
+Decision = Destroy | Preserve | Restart | SoftReset | GiveUp
+
+_RESTARTS: Final = (Action.RESTART, Action.RENAME_RESTART, Action.COREDUMP_RESTART, Action.SOFT_RESET)
+_DUMPS: Final = (Action.COREDUMP_DESTROY, Action.COREDUMP_RESTART)
 
 
 def action_for(config: DomainConfig, reason: ShutdownReason) -> Action:
@@ -57,10 +77,15 @@ def decide(kept: Kept, reason: ShutdownReason, now: float) -> Decision:
     action = action_for(kept.config, reason)
     if action is Action.PRESERVE:
         return Preserve()
-    if action in (Action.RESTART, Action.RENAME_RESTART, Action.COREDUMP_RESTART, Action.SOFT_RESET):
-        quick = kept.quick_restarts + 1 if 0 <= now - kept.started < QUICK else 0
-        return Restart(delay_after(quick), quick, rename_old=action is Action.RENAME_RESTART)
-    return Destroy()
+    if action is Action.SOFT_RESET and kept.config.guest_type is GuestType.HVM:
+        return SoftReset()  # libxl can do it for HVM only; the others are built anew
+    dump = action in _DUMPS
+    if action not in _RESTARTS:
+        return Destroy(dump)
+    quick = kept.quick_restarts + 1 if 0 <= now - kept.started < QUICK else 0
+    if quick > MOST_QUICK:
+        return GiveUp(quick)
+    return Restart(delay_after(quick), quick, rename_old=action is Action.RENAME_RESTART, dump=dump)
 
 
 def delay_after(quick_restarts: int) -> float:

@@ -128,14 +128,14 @@ def _configs(theirs: bytes, ours: bytes, path: str) -> tuple[DomainConfig, Docum
     try:
         build = msgspec.json.decode(theirs).get("b_info", {})
         present = {key: build[key] for key in _PRESENT if key in build}
-    except (msgspec.DecodeError, AttributeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError, TypeError):
         pass  # a configuration file in its own words, which xl may have been given
     try:
         if ours.startswith(_OUR_MARK):
             return msgspec.json.decode(ours.removeprefix(_OUR_MARK), type=DomainConfig), present
         return read_config(theirs, path), present
-    except (msgspec.DecodeError, DomusError) as error:
-        raise BadInput("not a valid guest state file: config parse", where=path, hint=str(error)) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DomusError) as error:
+        raise BadInput("not a valid guest state file: config parse", hint=f"{path}: {error}") from None
 
 
 def read_config(text: bytes, where: str) -> DomainConfig:
@@ -158,10 +158,10 @@ def read_config(text: bytes, where: str) -> DomainConfig:
 def _foreign(head: bytes, path: str) -> BadInput:
     found = head[: len(OLD_MAGIC)].decode("ascii", "replace")
     shown = "".join(character if character.isprintable() else "?" for character in found)
-    hint = f"{path} is empty or cut off" if len(head) < _HEADER.size else ""
+    hint = f"{path} is empty or cut off" if len(head) < _HEADER.size else path
     if head.startswith(OLD_MAGIC):
-        hint = "the xend of Xen 4.4 and before wrote it, whose streams today's Xen cannot read"
-    return BadInput(f"not a valid guest state file: found '{shown}'", where=path, hint=hint)
+        hint = f"{path}: the xend of Xen 4.4 and before wrote it, whose streams today's Xen cannot read"
+    return BadInput(f"not a valid guest state file: found '{shown}'", hint=hint)
 
 
 def as_configured(document: Document) -> Document:

@@ -57,7 +57,7 @@ class Saving:
             WrongState: it does not run.
             BadInput, NotFound: no file can be there.
         """
-        info, domid = await self._running(reference, "save")
+        info, domid = await self.running(reference, "save")
         destination = await asyncio.to_thread(savefile.check_destination, path)
         self._parts.locks.take(info.name, info.uuid, domain=info.name, doing="it is being saved")
 
@@ -163,6 +163,20 @@ class Saving:
         info = await self._parts.get(config.uuid or config.name)
         self._parts.tell(EventKind.DOMAIN_RESTORED, info, path=path)
 
+    async def running(self, reference: str, verb: str) -> tuple[DomainInfo, int]:
+        """A domain that can be saved, and its domid; `verb` is what shall be done to it.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it does not run, or is paused).
+        """
+        info = guest(await self._parts.get(reference), verb)
+        if info.domid is None or info.shutdown or info.dying:
+            raise WrongState("Domain is not running")
+        if info.paused:
+            # The guest itself has to suspend its devices; libxl would wait for it for a minute.
+            raise WrongState("Domain is not running", hint=f"it is paused: xm unpause {info.name}")
+        return info, info.domid
+
     # Undoing, and what is left to do
 
     async def finish(self, record: FinishSave) -> None:
@@ -202,15 +216,6 @@ class Saving:
         return await self._parts.store.transaction(body)
 
     # Pieces
-
-    async def _running(self, reference: str, verb: str) -> tuple[DomainInfo, int]:
-        info = guest(await self._parts.get(reference), verb)
-        if info.domid is None or info.shutdown or info.dying:
-            raise WrongState("Domain is not running")
-        if info.paused:
-            # The guest itself has to suspend its devices; libxl would wait for it for a minute.
-            raise WrongState("Domain is not running", hint=f"it is paused: xm unpause {info.name}")
-        return info, info.domid
 
     async def _head(self, info: DomainInfo, domid: int) -> bytes:
         document = await self._parts.workers.call(self._parts.libxl.retrieve_config, domid)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import logging
+from collections.abc import Awaitable
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -33,6 +34,7 @@ from domus.domains.hoststop import AT_STOP, HostStop, Ways
 from domus.domains.journal import (
     DestroyCpupool,
     DestroyDomain,
+    FinishResume,
     FinishSave,
     ForgetConfig,
     ForgetDefinition,
@@ -48,7 +50,7 @@ from domus.domains.journal import (
     UnpauseDomain,
 )
 from domus.domains.kept import KeptDomains
-from domus.domains.lifecycle import Lifecycle
+from domus.domains.lifecycle import Key, Lifecycle
 from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
 from domus.domains.managed import Managed
@@ -59,6 +61,8 @@ from domus.domains.passthrough import Passthrough
 from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
 from domus.domains.statistics import DomainsStatistics
+from domus.domains.suspended import Suspended
+from domus.domains.suspending import Suspending
 from domus.domains.transfer import Transfer
 from domus.domains.vcpus import Vcpus
 from domus.domains.worker import Workers
@@ -71,6 +75,7 @@ from domus.model.errors import (
     LibxlError,
     NotFound,
     WrongState,
+    from_problem,
 )
 from domus.model.names import DOM0
 from domus.model.operation import Operation
@@ -99,6 +104,7 @@ class Domains:
         kept: KeptDomains,
         definitions: Definitions,
         events: EventBus,
+        state_dir: Path,
     ) -> None:
         self.events = events
         self.guest_defaults = GuestDefaults()  #: what the administrator decided for all guests
@@ -115,10 +121,6 @@ class Domains:
         self._listing = Listing(store, libxl, self._workers)
         claims = DiskClaims(self._hotplug, self._listing, self._workers)
         self._builder = Builder(libxl, self._workers, self._hotplug, blobs, kept, self._listing, claims)
-        self._endings = Endings(
-            self._builder, kept, definitions, self._locks, self.operations, events, self._released
-        )
-        self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
         self._parts = Parts(
             store=store,
             libxl=libxl,
@@ -126,6 +128,7 @@ class Domains:
             database=database,
             kept=kept,
             definitions=definitions,
+            suspended=Suspended(state_dir),
             locks=self._locks,
             events=events,
             operations=self.operations,
@@ -135,6 +138,9 @@ class Domains:
             claims=claims,
             released=self._released,
         )
+        self._endings = Endings(self._parts, self._released, self._set_aside)
+        self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
+        self.dumps = self._endings.dumps
         self.managed = Managed(self._parts, blobs, self._released)
         self.transfer = Transfer(self._parts, blobs)
         self.adoption = Adoption(self._parts, self._released)
@@ -142,6 +148,7 @@ class Domains:
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
         self.saving = Saving(self._parts, self._released)
+        self.suspending = Suspending(self._parts, self.saving, self._released)
         self.statistics = DomainsStatistics(self._parts)
         self.memory = Memory(self._parts)
         self.vcpus = Vcpus(self._parts)
@@ -157,7 +164,11 @@ class Domains:
             self._parts,
             Ways(
                 shutdown=lambda uuid: self.shutdown(uuid, ShutdownKind.POWEROFF, who=AT_STOP),
-                destroy=self._destroyed,
+                destroy=lambda uuid: self._through(self.destroy(uuid, who=AT_STOP)),
+                save=lambda uuid, path: self._through(
+                    self.saving.save(uuid, str(path), checkpoint=False, who=AT_STOP)
+                ),
+                suspend=lambda uuid: self._through(self.suspending.suspend(uuid, who=AT_STOP)),
             ),
         )
 
@@ -189,7 +200,7 @@ class Domains:
             await database.close()
             raise
         blobs.pinned = lambda: kept.blobs() | definitions.blobs()
-        domains = cls(store, libxl, blobs, database, kept, definitions, events)
+        domains = cls(store, libxl, blobs, database, kept, definitions, events, state_dir)
         try:
             await domains._start()
         except BaseException:
@@ -229,7 +240,7 @@ class Domains:
 
     async def list(self) -> builtins.list[DomainInfo]:
         """All domains that Xen has, and the managed ones that do not run; sorted by name."""
-        return await self._parts.list()
+        return [self._endings.with_problem(info) for info in await self._parts.list()]
 
     async def get(self, reference: str) -> DomainInfo:
         """The domain of this name, else of this id, else of this uuid: xend's order.
@@ -237,7 +248,7 @@ class Domains:
         Raises:
             DomainNotFound: there is none.
         """
-        return await self._parts.get(reference)
+        return self._endings.with_problem(await self._parts.get(reference))
 
     async def config(self, reference: str) -> DomainConfig:
         """The configuration that a domain was made from, with uuid and MAC addresses as they were chosen.
@@ -321,6 +332,10 @@ class Domains:
         self._locks.take(name, uuid, domain=name, doing="it is being destroyed")
         return await self._endings.destroy(name, uuid, domid, who)
 
+    async def reset(self, reference: str, *, who: str) -> Operation:
+        """Destroy a domain and build it again, from the same configuration; see `Endings.reset`."""
+        return await self._endings.reset(reference, who=who)
+
     async def pause(self, reference: str, *, who: str) -> None:
         """Stop a domain's VCPUs; fine if they are stopped.
 
@@ -376,9 +391,11 @@ class Domains:
 
     # Pieces
 
-    async def _destroyed(self, uuid: str) -> None:
-        operation = await self.destroy(uuid, who=AT_STOP)
-        await self.operations.wait(operation.id)
+    async def _through(self, begun: Awaitable[Operation]) -> None:
+        """Wait for the end of an operation; what made it fail is raised."""
+        ended = await self.operations.wait((await begun).id)
+        if ended.problem is not None:
+            raise from_problem(ended.problem)
 
     async def _undo(self, record: UndoRecord) -> None:
         match record:
@@ -406,10 +423,15 @@ class Domains:
                 await self.vcpus.undo(record)
             case DestroyCpupool() | RenameCpupool() | ReturnCpus():
                 await self.cpupools.undo(record)
+            case FinishResume():
+                await self.suspending.finish(record)
 
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)
         self._lifecycle.look()
+
+    def _set_aside(self, old: Key, new: Key, name: str) -> None:
+        self._lifecycle.set_aside(old, new, name)
 
     def _tell_operation(self, operation: Operation) -> None:
         detail = {"id": operation.id, "operation": operation.kind, "who": operation.who}

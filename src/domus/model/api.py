@@ -51,3 +51,18 @@ class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
     path: str  #: of the file, on the host; absolute
     paused: bool = False  #: leave it paused
+
+
+class DumpRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains/REF/dump-core: write its memory into an ELF core file."""
+
+    path: str = ""  #: of the file, on the host; empty: /var/xen/dump/NAME/TIME-NAME.ID.core
+    live: bool = False  #: it runs meanwhile
+    crash: bool = False  #: destroy it afterwards
+    reset: bool = False  #: destroy it and build it again afterwards
+
+
+class ResumeRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains/REF/resume: bring a suspended managed domain back."""
+
+    paused: bool = False  #: leave it paused

@@ -25,6 +25,7 @@ class RunState(StrEnum):
     CRASHED = "crashed"  #: c: it ended by a crash
     DYING = "dying"  #: d: being destroyed, some of its pages are still held
     HALTED = "halted"  #: managed, nothing of it in Xen
+    SUSPENDED = "suspended"  #: managed, nothing of it in Xen, its memory on xend's disk
 
 
 class ShutdownReason(StrEnum):
@@ -65,6 +66,7 @@ class DomainInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     security_label: str = ""
     managed: bool = False  #: xend keeps its configuration
     differs: bool = False  #: it runs with another configuration than the one that is kept for its next start
+    problem: str = ""  #: why xend no longer restarts it; empty when all is well
 
     @property
     def shown_memory_mib(self) -> int:

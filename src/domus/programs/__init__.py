@@ -12,6 +12,7 @@ import shlex
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
@@ -115,6 +116,72 @@ async def arun(
     if check and status:
         raise failure(finished)
     return finished
+
+
+async def arun_as(
+    argv: Sequence[Argument],
+    *,
+    user: int,
+    group: int,
+    stdin: bytes,
+    env: Mapping[str, str],
+    within: float,
+    limit: int,
+) -> Finished:
+    """Run a program of somebody else's as another user: with this environment alone, and within bounds.
+
+    Args:
+        user: its uid; `group` its gid, and its only group.
+        env: all of its environment.
+        within: seconds after which it is killed, with all that it started in its session.
+        limit: bytes of its output, of both kinds together, that are returned; the rest is dropped.
+
+    Raises:
+        ProgramFailed: it could not be started, or took too long. How it ended is in `Finished.status`.
+    """
+    words = [str(word) for word in argv]
+    try:
+        process = await asyncio.create_subprocess_exec(
+            *words,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=dict(env),
+            cwd="/",
+            user=user,
+            group=group,
+            extra_groups=(),
+            umask=0o077,
+            start_new_session=True,
+        )
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = error if isinstance(error, OSError) else OSError(0, str(error))
+        raise not_started(words, reason) from error
+    try:
+        async with asyncio.timeout(within):
+            out = await _conversation(process, stdin, limit)
+            status = await process.wait()
+    except TimeoutError:
+        raise ProgramFailed(f"{words[0]} did not end within {within:g} s", hint=paste(words)) from None
+    finally:
+        # Whoever it has started and left behind goes, too.
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(process.pid, signal.SIGKILL)
+        await asyncio.shield(process.wait())
+    return Finished(tuple(words), status, out.decode(errors="replace"), "")
+
+
+async def _conversation(process: asyncio.subprocess.Process, stdin: bytes, limit: int) -> bytes:
+    assert process.stdin is not None  # noqa: S101 - both are pipes
+    assert process.stdout is not None  # noqa: S101
+    with suppress(BrokenPipeError, ConnectionResetError):
+        process.stdin.write(stdin)
+        await process.stdin.drain()
+    process.stdin.close()
+    out = bytearray()
+    while piece := await process.stdout.read(65536):
+        out += piece[: max(0, limit - len(out))]
+    return bytes(out)
 
 
 def start(

@@ -60,7 +60,7 @@ _XLS: Final = frozenset(
 _OURS: Final = _XLS | frozenset(
     (
         *("check", "convert", "schema", "host", "lab", "doctor", "xend-config", "console-list", "9p-list"),
-        *("config", "edit", "adopt", "export", "import", "autostart"),
+        *("config", "edit", "adopt", "export", "import", "autostart", "events"),
     )
 )
 

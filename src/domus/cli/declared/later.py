@@ -15,11 +15,7 @@ _ACM_OBJECT: Final = "dom CONFIG|mgt NAME|res RESOURCE|vif-N NAME"
 
 COMMANDS: Final[tuple[Command, ...]] = (
     _later("vncviewer", "[--vncviewer-autopass] DOM", "Attach to the domain's display with a VNC viewer."),
-    _later("dump-core", "[-L] [-C|-R] DOM [FILE]", "Write a domain's memory into a file."),
     _later("migrate", "[-l] DOM HOST", "Move a domain to another host."),
-    _later("reset", "DOM", "Destroy a domain and build it again."),
-    _later("resume", "[-p] DOM", "Bring a suspended managed domain back."),
-    _later("suspend", "DOM", "Save a managed domain to disk, and stop it."),
     _later("setpolicy", "ACM NAME|FLASK FILE", "Set the host's security policy."),
     _later("addlabel", f"LABEL {_ACM_OBJECT}", "Label a domain or a resource."),
     _later("rmlabel", _ACM_OBJECT, "Remove a label."),
@@ -28,5 +24,4 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(name="loadpolicy", usage="FILE", sentence="Load a Flask policy.", listed=False),
     _later("getenforce", "", "Print whether Flask enforces its policy."),
     _later("setenforce", "Enforcing|Permissive|1|0", "Let Flask enforce its policy, or not."),
-    Command(name="event-monitor", sentence="Print the host's events as they happen.", listed=False),
 )

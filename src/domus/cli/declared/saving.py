@@ -1,4 +1,4 @@
-"""Domains into files and back, and what happens on a host as it happens."""
+"""Domains into files and back, resets, and what happens on a host as it happens."""
 
 from __future__ import annotations
 
@@ -22,5 +22,56 @@ COMMANDS: Final[tuple[Command, ...]] = (
         runs="saving:restore",
         counts=(1, 2),
         options=(Option("p", "paused", "Leave the domain paused."),),
+    ),
+    Command(
+        name="suspend",
+        usage="DOM",
+        sentence="Save a managed domain to xend's own disk, and stop it.",
+        runs="saving:suspend",
+        counts=(1, 1),
+    ),
+    Command(
+        name="resume",
+        usage="[-p] DOM",
+        sentence="Bring a suspended managed domain back.",
+        runs="saving:resume",
+        counts=(1, 2),
+        options=(Option("p", "paused", "Leave the domain paused."),),
+    ),
+    Command(
+        name="dump-core",
+        usage="[-L] [-C|-R] DOM [FILE]",
+        sentence="Write a domain's memory into an ELF core file, by default below /var/xen/dump.",
+        runs="saving:dump_core",
+        options=(
+            Option("L", "live", "Let the domain run meanwhile."),
+            Option("C", "crash", "Destroy the domain afterwards."),
+            Option("R", "reset", "Reset the domain afterwards."),
+        ),
+    ),
+    Command(
+        name="reset",
+        usage="DOM",
+        sentence="Destroy a domain and build it again from the same configuration.",
+        runs="saving:reset",
+        counts=(1, 1),
+    ),
+    Command(
+        name="events",
+        usage="[--follow] [--since=REV] [--json]",
+        sentence="Print what has happened on the host, or what happens as it does.",
+        runs="events:run",
+        options=(
+            Option("f", "follow", "Go on with what happens; without --since begin there."),
+            Option("", "since", "Begin after this revision.", value="REV"),
+            Option("", "json", "Print each event as one line of JSON."),
+        ),
+    ),
+    Command(
+        name="event-monitor",
+        sentence="The same as 'xm events --follow'.",
+        runs="events:monitor",
+        options=(Option("", "json", "Print each event as one line of JSON."),),
+        listed=False,
     ),
 )

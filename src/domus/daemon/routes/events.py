@@ -13,7 +13,7 @@ async def events(call: Call) -> EventStream[Event]:
     last_seen = call.request.headers.get("last-event-id")
     since = number(last_seen, "Last-Event-ID") if last_seen else call.number("since")
     return EventStream(
-        call.xend.domains.events.subscribe(since),
+        call.xend.domains.events.subscribe(since, follow=call.flag("follow", default=True)),
         lambda event: message(event, id=event.revision),
         stopping=call.xend.stopping,
     )
@@ -27,7 +27,10 @@ ENDPOINTS = (
         "Events of this host, each once and in order. The header Last-Event-ID counts more than `since`.",
         answer=Event,
         media=EVENTS,
-        query=(Query("since", int, "the revision after which to begin; without it: from now on"),),
+        query=(
+            Query("since", int, "the revision after which to begin; without it: from now on"),
+            Query("follow", bool, "go on with what happens; on by default, 0: end with what has happened"),
+        ),
         errors=(NotFound,),
     ),
 )

@@ -7,9 +7,10 @@ older callers, which a dynamic caller never meets).
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_int, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_uint, c_void_p
 from typing import Final
 
+from domus.model.errors import HostProblem
 from domus.xen.libxl import abi
 from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, AsyncopHow, Prototypes
 from domus.xen.libxl.calls import Calls, Document
@@ -39,6 +40,10 @@ PROTOTYPES: Final[Prototypes] = {
     "libxl_domain_create_info_dispose": (None, (STRUCT,)),
     "libxl_domain_create_info_from_json": (c_int, (CTX, STRUCT, c_char_p)),
     "libxl_domain_preserve": (c_int, (CTX, DOMID, STRUCT, c_char_p, Uuid)),
+    # libxenctrl, which libxl stands on (xenctrl.h); nothing in libxl changes a domain's handle
+    "xc_interface_open": (c_void_p, (c_void_p, c_void_p, c_uint)),
+    "xc_interface_close": (c_int, (c_void_p,)),
+    "xc_domain_sethandle": (c_int, (c_void_p, DOMID, c_char_p)),
 }
 
 #: the stream that every Xen since 4.6 writes (xl.h, XL_MANDATORY_FLAG_STREAMv2)
@@ -111,7 +116,7 @@ class Saving(Calls):
     def preserve(self, domid: int, name: str, suffix: str, uuid: bytes) -> None:
         """Keep a dead domain aside as `name` + `suffix`, with a /vm entry of its own for `uuid`.
 
-        Xen itself goes on to know it by its old uuid: see `Handles.set_handle`.
+        Xen itself goes on to know it by its old uuid: see `set_handle`.
         """
         info = {"name": name, "type": "pv"}  # only its name is looked at (libxl_domain.c)
         with (
@@ -120,3 +125,18 @@ class Saving(Calls):
         ):
             new = Uuid((ctypes.c_uint8 * 16)(*uuid))
             context.call("libxl_domain_preserve", domid, create_info, suffix.encode(), new, domid=domid)
+
+    def set_handle(self, domid: int, uuid: bytes) -> None:
+        """Let Xen know a domain by this uuid; libxl's files about it are named by the old one.
+
+        Raises:
+            HostProblem: Xen refused.
+        """
+        interface = self._library.xc_interface_open(None, None, 0)
+        if not interface:
+            raise HostProblem("libxenctrl cannot talk to Xen")
+        try:
+            if self._library.xc_domain_sethandle(interface, domid, uuid):
+                raise HostProblem("Xen refused another uuid", where=f"domain {domid}")
+        finally:
+            self._library.xc_interface_close(interface)

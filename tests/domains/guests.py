@@ -1,0 +1,93 @@
+"""What lab tests of a domain's life share: making a guest, waiting for it, and for xend after a kill."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from domus.model.api import CreateRequest
+from domus.model.config import DomainConfig
+from domus.model.errors import Unreachable
+
+if TYPE_CHECKING:
+    from domus.client import Client
+    from domus.lab.host import LabHost
+
+#: everything that a domain can leave behind in dom0; memory apart, which Xen gives back lazily
+LOOK = """
+cat /sys/block/loop*/loop/backing_file 2>/dev/null
+ls /sys/class/net/xenbr0/brif
+xenstore-list /local/domain
+xenstore-list /vm
+ls /var/lib/xen
+for kind in vbd vif; do xenstore-ls /local/domain/0/backend/$kind 2>/dev/null; done
+xl list | cut -c1-46
+"""
+
+
+def look(host: LabHost) -> str:
+    """What is there."""
+    return str(host.run(["sh", "-c", LOOK], check=False).stdout)
+
+
+def create(client: Client, config: DomainConfig, *, paused: bool = False) -> int:
+    """A domain that is built; its id."""
+    operation = client.finish(client.create(CreateRequest(config=config, paused=paused)))
+    assert operation.domid is not None
+    return operation.domid
+
+
+def wait_until_up(client: Client, name: str) -> None:
+    """Wait until the guest says that it is up, and listens to its console."""
+    printed, end = b"", time.monotonic() + 120
+    with client.console(name, write=False) as console:
+        while b"is up." not in printed:
+            assert time.monotonic() < end, f"the guest printed only {printed[-500:]!r}"
+            printed += console.receive(1.0) or b""
+
+
+def typed(client: Client, name: str, line: str, wanted: str = "") -> str:
+    """Type a line into the guest's shell; with a pattern, what it prints that fits."""
+    with client.console(name, scrollback=False) as console:
+        console.send(f"{line}\n".encode())
+        printed, end = "", time.monotonic() + 60
+        while True:
+            if found := re.search(wanted, printed):
+                return found[0]
+            assert time.monotonic() < end, f"the guest printed only {printed!r}"
+            printed += (console.receive(1.0) or b"").decode(errors="replace")
+
+
+def boot_id(client: Client, name: str) -> str:
+    """Which boot the guest believes to be in."""
+    return typed(
+        client, name, "cat /proc/sys/kernel/random/boot_id", "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+    )
+
+
+def eventually(claim: Callable[[], bool], within: float = 120) -> None:
+    """Wait until the claim is true."""
+    end = time.monotonic() + within
+    while not claim():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.3)
+
+
+def kill_xend(host: LabHost) -> None:
+    """Kill it with SIGKILL, and wait until the next one answers."""
+    before = host.run(["cat", "/run/domus/xend.pid"]).stdout
+    host.run(["kill", "-9", before.strip()])
+
+    def answers() -> bool:
+        if host.run(["cat", "/run/domus/xend.pid"], check=False).stdout in (before, ""):
+            return False
+        try:
+            with host.client() as client:
+                client.api()
+        except Unreachable:
+            return False
+        return True
+
+    eventually(answers, within=240)

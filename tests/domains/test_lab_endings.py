@@ -1,0 +1,132 @@
+"""What becomes of guests that end, on real Xen: set aside, dumped, reset; each kept to what it was asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from domus.model.api import DumpRequest, ShutdownKind
+from domus.model.config import Action, DomainConfig
+from domus.model.errors import BadInput, Forbidden
+from tests.domains.guests import boot_id, create, eventually, look, typed, wait_until_up
+
+if TYPE_CHECKING:
+    from domus.client import Client
+    from domus.lab.host import LabHost
+
+pytestmark = pytest.mark.lab
+
+#: names of an ELF file's sections, and of the notes in .note.Xen, with what the header note says
+READ_CORE = """
+import json, struct, sys
+core = open(sys.argv[1], "rb").read()
+assert core[:4] == b"\\x7fELF"
+offset, size, number, names = (struct.unpack_from(f, core, at)[0] for f, at in
+    (("<Q", 40), ("<H", 58), ("<H", 60), ("<H", 62)))
+rows = [struct.unpack_from("<IIQQQQIIQQ", core, offset + size * n) for n in range(number)]
+text = core[rows[names][4]:]
+sections = {text[row[0]:text.index(b"\\0", row[0])].decode(): row for row in rows}
+notes, at = {}, sections[".note.Xen"][4]
+end = at + sections[".note.Xen"][5]
+while at < end:
+    namesz, descsz, kind = struct.unpack_from("<III", core, at)
+    desc = at + 12 + (namesz + 3) // 4 * 4
+    notes[kind] = core[desc:desc + descsz].hex()
+    at = desc + (descsz + 3) // 4 * 4
+print(json.dumps({"sections": sorted(sections), "notes": notes, "pages": sections[".xen_pages"][5]}))
+"""
+# xen/include/public/elfnote.h: XEN_ELFNOTE_DUMPCORE_HEADER and _XEN_VERSION
+HEADER, VERSION = "33554433", "33554434"
+
+
+@pytest.fixture
+def client(lab_host: LabHost, guest_config: DomainConfig) -> Iterator[Client]:
+    """A client; after the test no domain is left, and nothing of one but dumps."""
+    with lab_host.client() as client:
+        before = look(lab_host)
+        yield client
+        for info in client.domains():
+            if info.domid:
+                client.finish(client.destroy(info.uuid))
+        lab_host.run(["rm", "-rf", "/var/xen/dump"])
+        assert look(lab_host) == before
+
+
+def started(client: Client, config: DomainConfig) -> int:
+    domid = create(client, config)
+    wait_until_up(client, config.name)
+    return domid
+
+
+def read_core(host: LabHost, path: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(host.run(["python3", "-c", READ_CORE, path]).stdout)
+    return found
+
+
+def check_core(host: LabHost, path: str) -> None:
+    core = read_core(host, path)
+    assert {".note.Xen", ".xen_prstatus", ".xen_pages", ".xen_p2m"} <= set(core["sections"])
+    assert {HEADER, VERSION} <= set(core["notes"])
+    assert core["pages"] > 80 << 20
+    assert host.run(["stat", "-c", "%a %U", path]).stdout.strip() == "600 root"
+
+
+def test_a_crashed_guest_is_set_aside_and_the_next_one_has_its_name_uuid_and_disk(
+    lab_host: LabHost, client: Client, guest_config: DomainConfig
+) -> None:
+    first = started(client, replace(guest_config, on_crash=Action.RENAME_RESTART))
+    uuid = client.domain("guest").uuid
+    typed(client, "guest", "echo c > /proc/sysrq-trigger")
+    eventually(lambda: any(i.name == "guest" and i.domid not in (None, first) for i in client.domains()))
+    wait_until_up(client, "guest")
+    assert client.domain("guest").uuid == uuid
+    dead = next(info for info in client.domains() if info.domid == first)
+    assert dead.shutdown
+    assert dead.name.startswith("guest-2")
+    assert dead.uuid != uuid
+    assert f" {dead.uuid} " in lab_host.run(["xl", "list", "-v", dead.name]).stdout
+    assert lab_host.run(["xenstore-read", f"/vm/{dead.uuid}/name"]).stdout.strip() == dead.name
+    kinds = [event.kind for event in client.events(0, follow=False) if event.domid == first]
+    assert kinds.count("domain.crashed") == 1, "the one that is set aside has not crashed a second time"
+    assert "domain.set-aside" in kinds
+
+
+def test_a_guest_is_dumped_before_it_is_built_again(
+    lab_host: LabHost, client: Client, guest_config: DomainConfig
+) -> None:
+    first = started(client, replace(guest_config, on_reboot=Action.COREDUMP_RESTART))
+    client.shutdown("guest", ShutdownKind.REBOOT)
+    eventually(lambda: any(i.name == "guest" and i.domid not in (None, first) for i in client.domains()), 120)
+    (path,) = lab_host.run(["sh", "-c", "ls /var/xen/dump/guest/*"]).stdout.split()
+    assert path.endswith(f"-guest.{first}.core")
+    check_core(lab_host, path)
+
+
+def test_a_running_guest_is_dumped_and_goes_on_or_is_reset_or_destroyed(
+    lab_host: LabHost, client: Client, guest_config: DomainConfig
+) -> None:
+    first = started(client, guest_config)
+    boot = boot_id(client, "guest")
+    dumped = client.finish(client.saving.dump_core("guest", DumpRequest(path="/root/guest.core")))
+    assert dumped.path == "/root/guest.core"
+    check_core(lab_host, dumped.path)
+    lab_host.run(["rm", dumped.path])
+    assert boot_id(client, "guest") == boot
+    with pytest.raises(BadInput, match="Cannot dump core in a directory: /root"):
+        client.saving.dump_core("guest", DumpRequest(path="/root"))
+    with pytest.raises(Forbidden, match="Cannot dump core for privileged domain Domain-0"):
+        client.saving.dump_core("0", DumpRequest())
+    uuid = client.domain("guest").uuid
+    client.finish(client.saving.reset("guest"))
+    second = client.domain("guest")
+    assert second.domid not in (None, first)
+    assert second.uuid == uuid
+    wait_until_up(client, "guest")  # before that its kernel has not told yet where its pages are
+    crashed = client.finish(client.saving.dump_core("guest", DumpRequest(live=True, crash=True)))
+    assert crashed.path.startswith("/var/xen/dump/guest/")
+    assert crashed.path.endswith(f"-guest.{second.domid}.core")
+    assert [info.name for info in client.domains()] == ["Domain-0"]
