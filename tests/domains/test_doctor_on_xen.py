@@ -161,6 +161,22 @@ FAULTS = {
         "everybody may read the VNC password in /etc/xen/desk.cfg",
         "chmod o= '/etc/xen/desk.cfg'",
     ),
+    "settings that are wrong": Fault(
+        "printf '[log]\\nlevel = 7\\n' > /etc/xen/xend.toml",
+        "rm /etc/xen/xend.toml",
+        "settings",
+        Severity.ERROR,
+        "the next xend will not start: /etc/xen/xend.toml:2:1: log.level is a text in quotes",
+        "xm xend-config check",
+    ),
+    "displays for everybody": Fault(
+        "echo '(vnc-listen 0.0.0.0)' > /etc/xen/xend-config.sxp",
+        "rm /etc/xen/xend-config.sxp",
+        "settings",
+        Severity.WARNING,
+        "VNC displays of guests listen on 0.0.0.0 without a password (/etc/xen/xend-config.sxp:1)",
+        "set guests.vnc_password",
+    ),
     "the old xend's port": Fault(
         "busybox nc -l -p 8002 </dev/zero >/dev/null & echo $! > /root/nc.pid; sleep 1",
         "kill $(cat /root/nc.pid)",

@@ -52,7 +52,8 @@ class Top(App[None]):
         Binding("less_than_sign,left_square_bracket", "sort(-1)", "Sort", key_display="< >"),
         Binding("greater_than_sign,right_square_bracket", "sort(1)", show=False),
         Binding("r", "reverse", "Reverse"),
-        Binding("slash", "filter", "Filter", key_display="/"),
+        # With priority: what is typed right behind it is for the filter already.
+        Binding("slash", "filter", "Filter", key_display="/", priority=True),
         Binding("escape", "leave", show=False),
         Binding("space", "look", show=False),
         Binding("y", "confirm", show=False),
@@ -177,7 +178,7 @@ class Top(App[None]):
     def action_filter(self) -> None:
         """Ask for a part of the names."""
         line = self.query_one("#filter", Input)
-        self.screen.set_focus(line)  # at once: the next key may be here already
+        self.screen.set_focus(line)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show what fits while it is typed."""

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from domus.domains.doctor import leftovers, platform, surroundings
+from domus.domains.doctor import administration, leftovers, platform, surroundings
 from domus.domains.doctor.facts import Facts, Files
 from domus.domains.host import virt_caps
 from domus.domains.parts import Parts
@@ -25,6 +25,7 @@ CHECKS: Final[dict[str, Callable[[Facts], Iterator[Finding]]]] = {
     "leftovers": leftovers.leftovers,
     "interference": surroundings.interference,
     "security": surroundings.security,
+    "settings": administration.settings,
 }
 
 _BACKENDS: Final = "/local/domain/0/backend"
