@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Final
 
@@ -89,8 +89,7 @@ def read_toml(text: str, name: str) -> Read:
 def _setting(report: Report, result: Read, key: str, value: object, at: Place) -> None:
     setting = SETTINGS.get(key)
     if setting is None:
-        near = get_close_matches(key, SETTINGS, 1)
-        report.error(f"unknown setting {key!r}", at, f"did you mean {near[0]}?" if near else "")
+        report.error(f"unknown setting {key!r}", at, _meant(key, SETTINGS))
     elif why := setting.wrong(value):
         report.error(f"{key} {why}", at)
     else:
@@ -143,8 +142,7 @@ def _head(form: Atom | Branch) -> str:
 def _parameter(report: Report, result: Read, form: Branch) -> None:
     old = PARAMETERS.get(form.head)
     if old is None:
-        near = get_close_matches(form.head, PARAMETERS, 1)
-        hint = f"did you mean {near[0]}?" if near else ""
+        hint = _meant(form.head, PARAMETERS)
         report.warn(f"{form.head or 'a list'} is no parameter of xend", form.place, hint)
         return
     value = _shown(form[1]) if len(form) > 1 else ""
@@ -170,6 +168,13 @@ def _parameter(report: Report, result: Read, form: Branch) -> None:
             continue
         result.values[key] = translated
         result.origins[key] = f"{report.source.name}:{form.place.line}"
+
+
+def _meant(word: str, known: Iterable[str]) -> str:
+    from difflib import get_close_matches
+
+    near = get_close_matches(word, list(known), 1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _shown(item: Atom | Branch) -> str:

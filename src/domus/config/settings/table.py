@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from typing import Final, NamedTuple
 
@@ -45,6 +44,8 @@ class Setting(NamedTuple):
 
 
 def _is_address(text: str) -> bool:
+    import ipaddress  # not needed where no address is set
+
     try:
         ipaddress.ip_address(text)
     except ValueError:

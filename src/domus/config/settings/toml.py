@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from itertools import groupby
 
@@ -30,5 +29,7 @@ def written(values: Mapping[str, Value], *, explained: bool = False) -> str:
 
 
 def _value(value: Value) -> str:
+    import json
+
     # JSON's strings are TOML's basic strings but for DEL, which is escaped by hand; so are true and false.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
