@@ -1,12 +1,11 @@
 """Disks and network cards of running domains: attached, detached, and their media changed.
 
-Every step that leaves something is in the journal first. An attachment that fails, is cancelled, or is cut
-off with xend is taken back; a detachment that the guest does not agree to is put back as it was.
+Every step that leaves something is in the journal first: an attachment that fails, is cancelled, or is cut
+off with xend is taken back. `domus.domains.detachments` is the other half.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
 from typing import Any, Final
@@ -14,47 +13,33 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from domus.config import vdev
-from domus.devices import attached, letting_go, making, vif
+from domus.devices import attached, making, vif
 from domus.devices.attached import Attached
 from domus.devices.backends import NO_SCRIPT, DeviceKind
-from domus.devices.letting_go import Answer
 from domus.devices.vbd import is_writable
 from domus.domains import prepare
 from domus.domains.build import Handle, attach_loop
+from domus.domains.detachments import VBD, VIF, Detachments
 from domus.domains.events import EventKind
-from domus.domains.journal import SettleDevice, TakeDevice
-from domus.domains.leftovers import Leftovers
+from domus.domains.journal import TakeDevice
 from domus.domains.parts import Parts
-from domus.domains.reconfigure import reconfigure, with_disk, with_nic, without_disk, without_nic
+from domus.domains.reconfigure import reconfigure, with_disk, with_nic
 from domus.model.config import Disk, GuestType, Nic
 from domus.model.domain import DomainInfo
-from domus.model.errors import AlreadyExists, BadInput, Conflict, NotFound, WrongState
+from domus.model.errors import AlreadyExists, BadInput, NotFound, WrongState
 from domus.model.operation import Operation
 from domus.storage.targets import Target
 
-log = logging.getLogger(__name__)
-
-VBD: Final = "vbd"
-VIF: Final = "vif"
-
 #: Seconds for a backend to be plugged.
 _PLUGGED_WITHIN: Final = 10.0
-#: Seconds for a guest to let go of a device. A guest that is well does within one.
-LETS_GO_WITHIN: Final = 10.0
-#: Seconds for a guest to finish what it has begun already.
-_ENDS_WITHIN: Final = 3.0
-
-_LIBXL_KINDS: Final = {VBD: "disk", VIF: "nic"}
-_WITHOUT: Final = {VBD: without_disk, VIF: without_nic}
-#: the node of a backend that tells a device from another one of its number
-_MARKS: Final = {VBD: "params", VIF: "mac"}
 
 
 class Attachments:
     """Devices come and go. For the event loop."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, detachments: Detachments) -> None:
         self._parts = parts
+        self._detachments = detachments
 
     # Disks
 
@@ -88,7 +73,7 @@ class Attachments:
         device = await self._device(domid, VBD, devid, shown=name)
 
         async def body(operation: Handle) -> None:
-            await self._detach(operation, info, device, force=force)
+            await self._detachments.carry_out(operation, info, device, force=force)
 
         return await self._begin("block-detach", info, body, who)
 
@@ -190,7 +175,7 @@ class Attachments:
         device = await self._nic(info, domid, place)
 
         async def body(operation: Handle) -> None:
-            await self._detach(operation, info, device, force=force)
+            await self._detachments.carry_out(operation, info, device, force=force)
 
         return await self._begin("network-detach", info, body, who)
 
@@ -265,75 +250,8 @@ class Attachments:
             raise NotFound(f"Device {shown[:60]} not connected")
         return device
 
-    async def _detach(self, operation: Handle, info: DomainInfo, device: Attached, *, force: bool) -> None:
-        if force:
-            (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[device.kind])
-            undo = TakeDevice(info.uuid, device.domid, device.kind, device.devid, mark or "")
-            async with operation.step("taking it away", undo=undo):
-                await self._remove(info.uuid, device)
-        else:
-            settle = SettleDevice(info.uuid, device.domid, device.kind, device.devid)
-            async with operation.step("asking the guest to let go of it", undo=settle):
-                answer = await letting_go.ask(self._parts.store, device, within=LETS_GO_WITHIN)
-                if answer is not Answer.LET_GO:
-                    raise Conflict(
-                        f"Device {device} could not be disconnected. ",
-                        hint="the guest does not let go of it; -f takes it away at once",
-                    )
-                await self._remove(info.uuid, device)
-        operation.result(domid=device.domid)
-        self._parts.tell(EventKind.DEVICE_DETACHED, info, device=device.kind, devid=str(device.devid))
-
-    async def _remove(self, uuid: str, device: Attached) -> None:
-        """Take a device away, and what it leaves in dom0; then it is not in the kept configuration either."""
-        parts = self._parts
-        left = Leftovers(parts.hotplug, device.ref)
-        (script,) = await attached.backend_nodes(parts.store, device, "script")
-        if script == NO_SCRIPT and device.ref is not None:
-            await making.unmake(parts.store, device)
-        else:  # somebody's script has to run
-            place = str(device.devid) if device.kind == VBD else device.devid
-            kind = _LIBXL_KINDS[device.kind]
-            await parts.workers.call(parts.libxl.remove_device, device.domid, kind, place, force=True)
-        await left.wait_gone()
-        await reconfigure(parts.kept, uuid, device.domid, _WITHOUT[device.kind](device.devid))
-
     async def _note(self, domid: int, kind: str, document: dict[str, Any]) -> None:
         await self._parts.workers.call(self._parts.libxl.note_device, domid, kind, document)
-
-    # Undoing
-
-    async def take(self, record: TakeDevice) -> None:
-        """Take away what an attachment made, or what a forced detachment was about."""
-        device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
-        if device is None:
-            without = _WITHOUT[record.kind](record.devid)
-            await reconfigure(self._parts.kept, record.uuid, record.domid, without)
-            return
-        (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[record.kind])
-        # QEMU's disks have their format before the target.
-        if (mark or "") == record.mark or (mark or "").endswith(f":{record.mark}"):
-            await self._remove(record.uuid, device)
-        else:
-            log.warning("device %s of domain %d is another one by now", device, record.domid)
-
-    async def settle(self, record: SettleDevice) -> None:
-        """Finish a detachment that the guest has agreed to, and take the question back otherwise."""
-        device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
-        if device is None:
-            without = _WITHOUT[record.kind](record.devid)
-            await reconfigure(self._parts.kept, record.uuid, record.domid, without)
-            return
-        answer = await letting_go.standing(self._parts.store, device)
-        if answer is Answer.AT_IT:
-            answer = await letting_go.ask(self._parts.store, device, within=_ENDS_WITHIN)
-        match answer:
-            case Answer.LET_GO:
-                await self._remove(record.uuid, device)
-            case Answer.SILENT:
-                await letting_go.put_back(self._parts.store, device)
-            case Answer.AT_IT:
-                log.warning("the guest of device %s of domain %d is still closing it", device, record.domid)
 
 
 def _key(info: DomainInfo, disk: Disk) -> str:

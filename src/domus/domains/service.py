@@ -27,6 +27,7 @@ from domus.domains.database import Database
 from domus.domains.debugging import Debugging
 from domus.domains.defaults import filled
 from domus.domains.definitions import Definitions
+from domus.domains.detachments import Detachments
 from domus.domains.device_lists import DeviceLists
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
@@ -144,7 +145,8 @@ class Domains:
         self.managed = Managed(self._parts, blobs, self._released)
         self.transfer = Transfer(self._parts, blobs)
         self.adoption = Adoption(self._parts, self._released)
-        self.attachments = Attachments(self._parts)
+        self._detachments = Detachments(self._parts)
+        self.attachments = Attachments(self._parts, self._detachments)
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
         self.saving = Saving(self._parts, self._released)
@@ -408,9 +410,9 @@ class Domains:
             case ForgetDefinition(uuid):
                 await self._parts.definitions.forget(uuid)
             case TakeDevice():
-                await self.attachments.take(record)
+                await self._detachments.take(record)
             case SettleDevice():
-                await self.attachments.settle(record)
+                await self._detachments.settle(record)
             case RemoveFile(path):
                 await asyncio.to_thread(Path(path).unlink, missing_ok=True)
             case ResumeDomain():

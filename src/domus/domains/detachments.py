@@ -1,0 +1,116 @@
+"""Disks and network cards are taken from running domains, and what was cut off in the middle is settled.
+
+A detachment that the guest does not agree to is put back as it was; a forced one is carried through.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from domus.devices import attached, letting_go, making
+from domus.devices.attached import Attached
+from domus.devices.backends import NO_SCRIPT
+from domus.devices.letting_go import Answer
+from domus.domains.build import Handle
+from domus.domains.events import EventKind
+from domus.domains.journal import SettleDevice, TakeDevice
+from domus.domains.leftovers import Leftovers
+from domus.domains.parts import Parts
+from domus.domains.reconfigure import reconfigure, without_disk, without_nic
+from domus.model.domain import DomainInfo
+from domus.model.errors import Conflict
+
+log = logging.getLogger(__name__)
+
+VBD: Final = "vbd"
+VIF: Final = "vif"
+
+#: Seconds for a guest to let go of a device. A guest that is well does within one.
+LETS_GO_WITHIN: Final = 10.0
+#: Seconds for a guest to finish what it has begun already.
+_ENDS_WITHIN: Final = 3.0
+
+_LIBXL_KINDS: Final = {VBD: "disk", VIF: "nic"}
+_WITHOUT: Final = {VBD: without_disk, VIF: without_nic}
+#: the node of a backend that tells a device from another one of its number
+_MARKS: Final = {VBD: "params", VIF: "mac"}
+
+
+class Detachments:
+    """For the event loop."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+
+    async def carry_out(self, operation: Handle, info: DomainInfo, device: Attached, *, force: bool) -> None:
+        """Take a device away; unless `force`, the guest must let go of it, and keeps it if it does not.
+
+        Raises:
+            Conflict: the guest keeps it.
+        """
+        if force:
+            (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[device.kind])
+            undo = TakeDevice(info.uuid, device.domid, device.kind, device.devid, mark or "")
+            async with operation.step("taking it away", undo=undo):
+                await self._remove(info.uuid, device)
+        else:
+            settle = SettleDevice(info.uuid, device.domid, device.kind, device.devid)
+            async with operation.step("asking the guest to let go of it", undo=settle):
+                answer = await letting_go.ask(self._parts.store, device, within=LETS_GO_WITHIN)
+                if answer is not Answer.LET_GO:
+                    raise Conflict(
+                        f"Device {device} could not be disconnected. ",
+                        hint="the guest does not let go of it; -f takes it away at once",
+                    )
+                await self._remove(info.uuid, device)
+        operation.result(domid=device.domid)
+        self._parts.tell(EventKind.DEVICE_DETACHED, info, device=device.kind, devid=str(device.devid))
+
+    async def _remove(self, uuid: str, device: Attached) -> None:
+        """Take a device away, and what it leaves in dom0; then it is not in the kept configuration either."""
+        parts = self._parts
+        left = Leftovers(parts.hotplug, device.ref)
+        (script,) = await attached.backend_nodes(parts.store, device, "script")
+        if script == NO_SCRIPT and device.ref is not None:
+            await making.unmake(parts.store, device)
+        else:  # somebody's script has to run
+            place = str(device.devid) if device.kind == VBD else device.devid
+            kind = _LIBXL_KINDS[device.kind]
+            await parts.workers.call(parts.libxl.remove_device, device.domid, kind, place, force=True)
+        await left.wait_gone()
+        await reconfigure(parts.kept, uuid, device.domid, _WITHOUT[device.kind](device.devid))
+
+    # Undoing
+
+    async def take(self, record: TakeDevice) -> None:
+        """Take away what an attachment made, or what a forced detachment was about."""
+        device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
+        if device is None:
+            without = _WITHOUT[record.kind](record.devid)
+            await reconfigure(self._parts.kept, record.uuid, record.domid, without)
+            return
+        (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[record.kind])
+        # QEMU's disks have their format before the target.
+        if (mark or "") == record.mark or (mark or "").endswith(f":{record.mark}"):
+            await self._remove(record.uuid, device)
+        else:
+            log.warning("device %s of domain %d is another one by now", device, record.domid)
+
+    async def settle(self, record: SettleDevice) -> None:
+        """Finish a detachment that the guest has agreed to, and take the question back otherwise."""
+        device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
+        if device is None:
+            without = _WITHOUT[record.kind](record.devid)
+            await reconfigure(self._parts.kept, record.uuid, record.domid, without)
+            return
+        answer = await letting_go.standing(self._parts.store, device)
+        if answer is Answer.AT_IT:
+            answer = await letting_go.ask(self._parts.store, device, within=_ENDS_WITHIN)
+        match answer:
+            case Answer.LET_GO:
+                await self._remove(record.uuid, device)
+            case Answer.SILENT:
+                await letting_go.put_back(self._parts.store, device)
+            case Answer.AT_IT:
+                log.warning("the guest of device %s of domain %d is still closing it", device, record.domid)
