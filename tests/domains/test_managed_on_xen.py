@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -44,7 +43,7 @@ def client(lab_host: LabHost) -> Iterator[Client]:
         assert [info.domid for info in client.domains()] == [0]
 
 
-def eventually(claim: Callable[[], bool], within: float = 90) -> None:
+def eventually(claim: Callable[[], bool], within: float = 300) -> None:
     end = time.monotonic() + within
     while not claim():
         assert time.monotonic() < end, "it never came true"
@@ -94,14 +93,14 @@ def test_no_acknowledged_change_is_lost_when_xend_is_killed(
                 except (Unreachable, OutcomeUnknown):
                     return
 
-    chance = random.Random(4)
-    for round_ in range(3):
+    for round_ in range(2):
         changing = threading.Thread(target=change_until_killed, args=(round_,))
         changing.start()
-        time.sleep(chance.uniform(0.2, 1.0))
+        before = len(acknowledged)
+        eventually(lambda before=before: len(acknowledged) > before + 1)  # type: ignore[misc]
         kill_xend(lab_host)
         changing.join(60)
-    assert len(acknowledged) > 6
+        assert not changing.is_alive()
     kept = {managed.name: managed for managed in client.managed.list()}
     for name, managed in acknowledged.items():
         assert kept[name].revision.number >= managed.revision.number

@@ -36,7 +36,7 @@ def with_state_on(host: LabHost, image: Path, *, empty: bool) -> None:
     host.run(["mount", "-t", "ext4", device, STATE])
     pid = host.run(["cat", "/run/domus/xend.pid"]).stdout
     host.run(["kill", pid.strip()])
-    end = time.monotonic() + 90
+    end = time.monotonic() + 300
     while True:
         now = host.run(["cat", "/run/domus/xend.pid"], check=False).stdout
         try:
