@@ -133,3 +133,12 @@ def test_a_name_or_uuid_in_use_is_said_in_xms_words() -> None:
 def test_an_impossible_name_is_refused_first(name: str) -> None:
     with pytest.raises(BadInput):
         prepare.chosen(DomainConfig(name=name))
+
+
+def test_a_card_keeps_the_mac_that_was_chosen_for_its_place() -> None:
+    known = DomainConfig(name="web", nics=(Nic(mac="00:16:3e:00:00:01"), Nic(mac="00:16:3e:00:00:02")))
+    asked = DomainConfig(name="web", nics=(Nic(bridge="xenbr0"), Nic(mac="00:16:3e:00:00:09"), Nic()))
+    macs = [nic.mac for nic in prepare.with_macs_of(asked, known).nics]
+    assert macs == ["00:16:3e:00:00:01", "00:16:3e:00:00:09", None]
+    moved = DomainConfig(name="web", nics=(Nic(), Nic(mac="00:16:3e:00:00:01")))
+    assert [nic.mac for nic in prepare.with_macs_of(moved, known).nics] == [None, "00:16:3e:00:00:01"]

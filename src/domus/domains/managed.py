@@ -95,7 +95,7 @@ class Managed:
             NotFound: it names a blob that is not here.
             Busy: something is going on with a domain of that name or uuid.
         """
-        config = prepare.chosen(self._with_known_macs(config))
+        config = self._settled(config)
         uuid = config.uuid or ""
         with self._parts.locks.hold(config.name, uuid, domain=config.name, doing="it is being defined"):
             domains = await self._parts.list()
@@ -132,7 +132,7 @@ class Managed:
             )
         if config.uuid not in (None, known.uuid):
             raise BadInput(f"this has another uuid than domain '{known.name}'", hint=f"it is {known.uuid}")
-        config = prepare.chosen(self._with_known_macs(replace(config, uuid=known.uuid)))
+        config = self._settled(replace(config, uuid=known.uuid))
         with self._changing(known):
             await self._check(config)
             managed = await self._definitions.change(
@@ -314,18 +314,10 @@ class Managed:
             revision=str(managed.revision.number),
         )
 
-    def _with_known_macs(self, config: DomainConfig) -> DomainConfig:
-        """A card without a MAC keeps the one that was chosen for it when the domain was defined."""
+    def _settled(self, config: DomainConfig) -> DomainConfig:
+        """`config` with uuid and MAC addresses: those that were chosen when it was defined, or new."""
         known = None if config.uuid is None else self._definitions.get(config.uuid)
-        if known is None:
-            return config
-        macs = {place: nic.mac for place, nic in enumerate(known.config.nics)}
-        given = {nic.mac for nic in config.nics}
-        nics = (
-            nic if nic.mac or macs.get(place) in given else replace(nic, mac=macs.get(place))
-            for place, nic in enumerate(config.nics)
-        )
-        return replace(config, nics=tuple(nics))
+        return prepare.chosen(prepare.with_macs_of(config, known.config) if known else config)
 
     async def _check(self, config: DomainConfig) -> None:
         """Refuse what can never be built; what the host lacks at the moment is no matter before its start."""

@@ -116,6 +116,17 @@ def with_mac(nic: Nic) -> Nic:
     return nic if nic.mac else replace(nic, mac=vif.choose_mac(secrets.token_bytes(3)))
 
 
+def with_macs_of(config: DomainConfig, known: DomainConfig) -> DomainConfig:
+    """`config`, where a card without a MAC has that of its place in `known`, unless another one has it."""
+    macs = {place: nic.mac for place, nic in enumerate(known.nics)}
+    given = {nic.mac for nic in config.nics}
+    nics = (
+        nic if nic.mac or macs.get(place) in given else replace(nic, mac=macs.get(place))
+        for place, nic in enumerate(config.nics)
+    )
+    return replace(config, nics=tuple(nics))
+
+
 def check_identity(config: DomainConfig, running: Iterable[DomainInfo]) -> None:
     """Refuse a name or uuid that a running domain has.
 
