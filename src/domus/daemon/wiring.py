@@ -74,6 +74,7 @@ async def opened(settings: Settings, *, log_file: Path | None) -> AsyncIterator[
         blobs = BlobStore(settings.state_dir / "blobs")
         domains = await Domains.open(store=store, libxl=libxl, state_dir=settings.state_dir, blobs=blobs)
         domains.guest_defaults = settings.guests
+        domains.memory.dom0_min_mib = settings.dom0_min_memory_mib
         stack.push_async_callback(domains.close)
         consoles = Consoles(domains)
         stack.push_async_callback(consoles.close)

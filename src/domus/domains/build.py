@@ -22,6 +22,7 @@ from domus.domains.kept import Kept, KeptDomains
 from domus.domains.listing import Listing
 from domus.domains.operations import OperationHandle
 from domus.domains.prepare import Prepared
+from domus.domains.topology import host_topology
 from domus.domains.worker import Workers
 from domus.model.config import DomainConfig, GuestType
 from domus.model.errors import DomainNotFound, HostProblem, NoCapacity
@@ -204,7 +205,8 @@ class Builder:
         """libxl's document for a domain that there is memory for."""
         from domus.config.compile import to_libxl  # heavy: only who creates needs it
 
-        document: dict[str, Any] = to_libxl(config, hotplug_script=NO_SCRIPT)
+        nodes = host_topology(self._libxl).cpus_by_node() if config.cpus or config.cpus_soft else ()
+        document: dict[str, Any] = to_libxl(config, hotplug_script=NO_SCRIPT, host_nodes=nodes)
         need, free = self._libxl.need_memory_kib(document), self._libxl.free_memory_kib()
         if need > free:
             raise NoCapacity(

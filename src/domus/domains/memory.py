@@ -21,15 +21,11 @@ _MOST_MIB: Final = 1 << 33  # 8 PiB: its KiB still fit into libxl's 64 bits
 
 
 class Memory:
-    """The memory of this host's domains. For the event loop.
+    """The memory of this host's domains. For the event loop."""
 
-    Args:
-        dom0_min_mib: what domain 0 is left with at least, xend's `dom0-min-mem`.
-    """
-
-    def __init__(self, parts: Parts, *, dom0_min_mib: int = DOM0_MIN_MIB) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._dom0_min_mib = max(dom0_min_mib, DOM0_MIN_MIB)
+        self.dom0_min_mib = 0  #: MiB that domain 0 is left with at least, xend's `dom0-min-mem`
 
     async def set(self, reference: str, request: MemoryRequest, *, who: str) -> None:
         """Set the balloon's target, the limit, or both. The guest takes its time to get there.
@@ -68,7 +64,7 @@ class Memory:
         await self._parts.workers.call(self._parts.libxl.set_max_memory, domid, mib << 10)
 
     async def _set_target(self, info: DomainInfo, domid: int, mib: int) -> None:
-        least = self._dom0_min_mib if domid == DOM0 else 1
+        least = max(self.dom0_min_mib, DOM0_MIN_MIB) if domid == DOM0 else 1
         if mib < least:
             hint = f"Domain-0 keeps {least} MiB: dom0-min-mem" if domid == DOM0 else ""
             raise BadInput(_TOO_SMALL, hint=hint)

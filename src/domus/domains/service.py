@@ -7,7 +7,6 @@ operation = await domains.operations.wait(operation.id)
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import logging
 from collections.abc import Awaitable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Final, Self
 
 from domus.devices.hotplug import Hotplug
 from domus.domains import prepare
+from domus.domains.acting import Acting
 from domus.domains.adoption import Adoption
 from domus.domains.attachments import Attachments
 from domus.domains.autostart import AT_BOOT, Autostart
@@ -32,24 +32,7 @@ from domus.domains.device_lists import DeviceLists
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
 from domus.domains.hoststop import AT_STOP, HostStop, Ways
-from domus.domains.journal import (
-    DestroyCpupool,
-    DestroyDomain,
-    FinishResume,
-    FinishSave,
-    ForgetConfig,
-    ForgetDefinition,
-    PinBack,
-    RemoveFile,
-    RenameCpupool,
-    RenameDomain,
-    ResumeDomain,
-    ReturnCpus,
-    SettleDevice,
-    TakeDevice,
-    UndoRecord,
-    UnpauseDomain,
-)
+from domus.domains.journal import UndoRecord
 from domus.domains.kept import KeptDomains
 from domus.domains.lifecycle import Key, Lifecycle
 from domus.domains.listing import Listing
@@ -65,19 +48,13 @@ from domus.domains.statistics import DomainsStatistics
 from domus.domains.suspended import Suspended
 from domus.domains.suspending import Suspending
 from domus.domains.transfer import Transfer
+from domus.domains.undoing import Undoing
 from domus.domains.vcpus import Vcpus
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
 from domus.model.domain import DomainInfo
-from domus.model.errors import (
-    DomainNotFound,
-    Forbidden,
-    LibxlError,
-    NotFound,
-    WrongState,
-    from_problem,
-)
+from domus.model.errors import DomainNotFound, LibxlError, NotFound, WrongState, from_problem
 from domus.model.names import DOM0
 from domus.model.operation import Operation
 from domus.model.settings import GuestDefaults
@@ -157,6 +134,16 @@ class Domains:
         self.scheduling = Scheduling(self._parts)
         self.cpupools = Cpupools(self._parts)
         self.debugging = Debugging(self._parts)
+        self.acting = Acting(self._parts)
+        self._undoing = Undoing(
+            self._parts,
+            managed=self.managed,
+            detachments=self._detachments,
+            saving=self.saving,
+            suspending=self.suspending,
+            vcpus=self.vcpus,
+            cpupools=self.cpupools,
+        )
         self.autostart = Autostart(
             self._parts,
             lambda config: self.create(config, paused=False, who=AT_BOOT),
@@ -165,7 +152,7 @@ class Domains:
         self.hoststop = HostStop(
             self._parts,
             Ways(
-                shutdown=lambda uuid: self.shutdown(uuid, ShutdownKind.POWEROFF, who=AT_STOP),
+                shutdown=lambda uuid: self.acting.shutdown(uuid, ShutdownKind.POWEROFF, who=AT_STOP),
                 destroy=lambda uuid: self._through(self.destroy(uuid, who=AT_STOP)),
                 save=lambda uuid, path: self._through(
                     self.saving.save(uuid, str(path), checkpoint=False, who=AT_STOP)
@@ -275,13 +262,13 @@ class Domains:
             DomainNotFound: no such domain.
             WrongState: domain 0, which has none; or it has none yet.
         """
-        info = await self.get(reference)
+        info = await self._parts.get(reference)
         if info.domid is None:
             raise WrongState(f"Domain '{info.name}' is not started")
         if info.domid == DOM0:
             raise WrongState(f"Domain '{info.name}' has no console here")
         try:
-            return info, await self._workers.call(self._libxl.console_tty, info.domid)
+            return info, await self._parts.workers.call(self._parts.libxl.console_tty, info.domid)
         except LibxlError as error:
             raise WrongState(f"Domain '{info.name}' has no console now", hint=error.what) from error
 
@@ -338,59 +325,6 @@ class Domains:
         """Destroy a domain and build it again, from the same configuration; see `Endings.reset`."""
         return await self._endings.reset(reference, who=who)
 
-    async def pause(self, reference: str, *, who: str) -> None:
-        """Stop a domain's VCPUs; fine if they are stopped.
-
-        Raises:
-            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
-        """
-        info, domid = await self._parts.alive(reference, "pause")
-        with self._locks.hold(info.uuid, domain=info.name, doing="it is being paused"):
-            await self._workers.call(self._libxl.pause, domid)
-        self._parts.tell(EventKind.DOMAIN_PAUSED, info, who=who)
-
-    async def unpause(self, reference: str, *, who: str) -> None:
-        """Let a domain's VCPUs run; fine if they do. As `pause`."""
-        info, domid = await self._parts.alive(reference, "unpause")
-        with self._locks.hold(info.uuid, domain=info.name, doing="it is being unpaused"):
-            await self._workers.call(self._libxl.unpause, domid)
-        self._parts.tell(EventKind.DOMAIN_UNPAUSED, info, who=who)
-
-    async def shutdown(self, reference: str, kind: ShutdownKind, *, who: str) -> None:
-        """Ask the guest to end; returns at once, and the guest may take its time or not listen at all.
-
-        Raises:
-            DomainNotFound, Busy.
-            Forbidden: domain 0.
-            WrongState: it has ended, or no driver in it listens to such requests.
-        """
-        info = await self.get(reference)
-        if info.domid is None:
-            raise WrongState(f"Domain '{info.name}' is not started")
-        if info.domid == DOM0:
-            raise Forbidden("Domain 0 cannot be shutdown")
-        if info.shutdown or info.dying:
-            raise WrongState("Domain cannot be shutdown", hint=f"'{info.name}' has ended already")
-        with self._locks.hold(info.uuid, domain=info.name, doing="it is being asked to shut down"):
-            await self._ask_to_end(info, info.domid, kind)
-        log.info("%s asked to %s by %s", info.name, kind, who)
-
-    async def _ask_to_end(self, info: DomainInfo, domid: int, kind: ShutdownKind) -> None:
-        if kind is ShutdownKind.HALT:
-            # libxl knows no halt; guests take it as poweroff (xenstore-paths.pandoc, control/shutdown).
-            await self._store.write(f"/local/domain/{domid}/control/shutdown", str(kind))
-            return
-        call = self._libxl.reboot if kind is ShutdownKind.REBOOT else self._libxl.shutdown
-        try:
-            await self._workers.call(call, domid)
-        except LibxlError as error:
-            if "NOPARAVIRT" not in error.what:
-                raise
-            raise WrongState(
-                "Domain cannot be shutdown",
-                hint=f"'{info.name}' has no Xen drivers that listen; `xm destroy` ends it at once",
-            ) from error
-
     # Pieces
 
     async def _through(self, begun: Awaitable[Operation]) -> None:
@@ -400,33 +334,7 @@ class Domains:
             raise from_problem(ended.problem)
 
     async def _undo(self, record: UndoRecord) -> None:
-        match record:
-            case DestroyDomain(uuid, domid):
-                await self._builder.take_away(uuid, domid)
-            case ForgetConfig(uuid):
-                await self._kept.forget(uuid)
-            case RenameDomain(uuid, name):
-                await self.managed.give_name(uuid, name)
-            case ForgetDefinition(uuid):
-                await self._parts.definitions.forget(uuid)
-            case TakeDevice():
-                await self._detachments.take(record)
-            case SettleDevice():
-                await self._detachments.settle(record)
-            case RemoveFile(path):
-                await asyncio.to_thread(Path(path).unlink, missing_ok=True)
-            case ResumeDomain():
-                await self.saving.resume(record)
-            case UnpauseDomain(uuid, domid):
-                await self._builder.unpause(uuid, domid)
-            case FinishSave():
-                await self.saving.finish(record)
-            case PinBack():
-                await self.vcpus.undo(record)
-            case DestroyCpupool() | RenameCpupool() | ReturnCpus():
-                await self.cpupools.undo(record)
-            case FinishResume():
-                await self.suspending.finish(record)
+        await self._undoing.undo(record)
 
     def _released(self, *keys: str) -> None:
         self._locks.release(*keys)

@@ -40,18 +40,18 @@ async def destroy(call: Call) -> Operation:
 
 async def pause(call: Call) -> None:
     """Stop its VCPUs."""
-    await call.xend.domains.pause(call.path("ref"), who=call.who)
+    await call.xend.domains.acting.pause(call.path("ref"), who=call.who)
 
 
 async def unpause(call: Call) -> None:
     """Let its VCPUs run."""
-    await call.xend.domains.unpause(call.path("ref"), who=call.who)
+    await call.xend.domains.acting.unpause(call.path("ref"), who=call.who)
 
 
 async def shutdown(call: Call) -> None:
     """Ask the guest to end."""
     wanted = await call.body(ShutdownRequest)
-    await call.xend.domains.shutdown(call.path("ref"), wanted.reason, who=call.who)
+    await call.xend.domains.acting.shutdown(call.path("ref"), wanted.reason, who=call.who)
 
 
 _NO_CONTENT = HTTPStatus.NO_CONTENT

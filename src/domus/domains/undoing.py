@@ -1,0 +1,85 @@
+"""What each record of the journal asks for, and who does it: after a failure, and after a kill of xend."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from domus.domains.cpupools import Cpupools
+from domus.domains.detachments import Detachments
+from domus.domains.journal import (
+    DestroyCpupool,
+    DestroyDomain,
+    FinishResume,
+    FinishSave,
+    ForgetConfig,
+    ForgetDefinition,
+    PinBack,
+    RemoveFile,
+    RenameCpupool,
+    RenameDomain,
+    ResumeDomain,
+    ReturnCpus,
+    SettleDevice,
+    TakeDevice,
+    UndoRecord,
+    UnpauseDomain,
+)
+from domus.domains.managed import Managed
+from domus.domains.parts import Parts
+from domus.domains.saving import Saving
+from domus.domains.suspending import Suspending
+from domus.domains.vcpus import Vcpus
+
+
+class Undoing:
+    """Carries records out; each is harmless when it is repeated."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        *,
+        managed: Managed,
+        detachments: Detachments,
+        saving: Saving,
+        suspending: Suspending,
+        vcpus: Vcpus,
+        cpupools: Cpupools,
+    ) -> None:
+        self._parts = parts
+        self._managed = managed
+        self._detachments = detachments
+        self._saving = saving
+        self._suspending = suspending
+        self._vcpus = vcpus
+        self._cpupools = cpupools
+
+    async def undo(self, record: UndoRecord) -> None:
+        """Do what `record` says."""
+        match record:
+            case DestroyDomain(uuid, domid):
+                await self._parts.builder.take_away(uuid, domid)
+            case ForgetConfig(uuid):
+                await self._parts.kept.forget(uuid)
+            case RenameDomain(uuid, name):
+                await self._managed.give_name(uuid, name)
+            case ForgetDefinition(uuid):
+                await self._parts.definitions.forget(uuid)
+            case TakeDevice():
+                await self._detachments.take(record)
+            case SettleDevice():
+                await self._detachments.settle(record)
+            case RemoveFile(path):
+                await asyncio.to_thread(Path(path).unlink, missing_ok=True)
+            case ResumeDomain():
+                await self._saving.resume(record)
+            case UnpauseDomain(uuid, domid):
+                await self._parts.builder.unpause(uuid, domid)
+            case FinishSave():
+                await self._saving.finish(record)
+            case PinBack():
+                await self._vcpus.undo(record)
+            case DestroyCpupool() | RenameCpupool() | ReturnCpus():
+                await self._cpupools.undo(record)
+            case FinishResume():
+                await self._suspending.finish(record)
