@@ -32,17 +32,7 @@ def begin(xm: Xm, name: str, kind: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def dom0_stays(lab_host: LabHost) -> None:
-    """Domain 0 keeps to one CPU of the emulated host.
-
-    Measured (QEMU 7.2, TCG, Xen 4.20): while a guest with two VCPUs is busy, programs of domain 0 are now and
-    then ended by SIGSEGV in the middle of other libraries; with one VCPU per guest that was not seen.
-    """
-    lab_host.run(["xl", "vcpu-pin", "0", "0", "0"])
-
-
-@pytest.fixture(scope="module")
-def guest(xm: Xm, dom0_stays: None) -> Iterator[str]:
+def guest(xm: Xm) -> Iterator[str]:
     """A PV guest of that kind, running."""
     begin(xm, NAME, "pv")
     yield NAME
@@ -50,7 +40,7 @@ def guest(xm: Xm, dom0_stays: None) -> Iterator[str]:
 
 
 @pytest.fixture
-def pvh_guest(xm: Xm, dom0_stays: None) -> Iterator[str]:
+def pvh_guest(xm: Xm) -> Iterator[str]:
     """A PVH guest of that kind, running."""
     begin(xm, "pvh", "pvh")
     yield "pvh"
