@@ -22,6 +22,7 @@ from domus.domains.journal import RenameDomain
 from domus.domains.mirror import Mirror
 from domus.domains.parts import Parts, guest
 from domus.model.config import DomainConfig
+from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, WrongState
 from domus.model.managed import AutostartRequest, Difference, ManagedDomain, Revision, StartSettings
 from domus.model.names import check_domain_name
@@ -212,6 +213,7 @@ class Managed:
         """
         info = await self._parts.get(reference)
         known = self._definitions.require(info.uuid)
+        await self._taken_away(info)
         if info.domid is not None or self._waits(info.uuid):
             raise WrongState("Domain is not halted.")
         with self._changing(known, doing="it is being deleted"):
@@ -229,6 +231,7 @@ class Managed:
             WrongState: it runs already, or is not managed.
         """
         info = await self._parts.get(reference)
+        await self._taken_away(info)
         if info.domid is not None or self._waits(info.uuid):
             raise WrongState(
                 "Domain is already running", hint="" if info.domid else "it waits to be restarted"
@@ -301,6 +304,13 @@ class Managed:
         self, known: ManagedDomain, doing: str = "its configuration is being changed"
     ) -> contextlib.AbstractContextManager[None]:
         return self._parts.locks.hold(known.uuid, domain=known.name, doing=doing)
+
+    async def _taken_away(self, info: DomainInfo) -> None:
+        """Wait until what is gone from Xen is gone from the host too: `shutdown -w` does not wait."""
+        for operation in self._parts.operations.list():
+            is_going = operation.kind == "destroy" and operation.uuid == info.uuid
+            if info.domid is None and is_going and not operation.state.final:
+                await self._parts.operations.wait(operation.id)
 
     def _waits(self, uuid: str) -> bool:
         return any(kept.uuid == uuid for kept in self._parts.kept.waiting())

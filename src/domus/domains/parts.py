@@ -57,7 +57,7 @@ class Parts:
         if not len(self.definitions):
             return running
         infos = [self._marked(info) for info in running]
-        there = {info.uuid for info in infos}
+        there = {info.uuid for info in infos if not info.dying}
         infos += [
             halted(each, suspended=each.uuid in self.suspended)
             for each in self.definitions
@@ -71,7 +71,9 @@ class Parts:
             return info
         kept = self.kept.running(info.uuid, info.domid)
         differs = kept is not None and differences.differ(managed.config, kept.config, info)
-        return replace(info, managed=True, differs=differs)
+        # libxl takes the name away before the domain; who asks meanwhile must not hear that there is none.
+        name = managed.name if info.name == f"Domain-{info.domid}" else info.name
+        return replace(info, name=name, managed=True, differs=differs)
 
     def check_free(self, name: str, uuid: str, domains: Iterable[DomainInfo]) -> None:
         """Refuse a name that another domain has, running, managed, or about to be restarted.
@@ -157,8 +159,8 @@ def halted(managed: ManagedDomain, *, suspended: bool = False) -> DomainInfo:
 
 
 def find(reference: str, infos: list[DomainInfo]) -> DomainInfo | None:
-    """The domain of this name, else of this id, else of this uuid; a running one before one that is not."""
-    infos = sorted(infos, key=lambda info: info.domid is None)
+    """The domain of this name, else of this id, else of this uuid; a running one first, a dying one last."""
+    infos = sorted(infos, key=lambda info: (info.dying, info.domid is None))
     by_name = next((info for info in infos if info.name == reference), None)
     if by_name is not None:
         return by_name
