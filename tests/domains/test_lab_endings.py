@@ -106,10 +106,10 @@ def test_a_guest_is_dumped_before_it_is_built_again(
     check_core(lab_host, path)
 
 
-def test_a_running_guest_is_dumped_and_goes_on_or_is_reset_or_destroyed(
+def test_a_running_guest_is_dumped_and_goes_on(
     lab_host: LabHost, client: Client, guest_config: DomainConfig
 ) -> None:
-    first = started(client, guest_config)
+    started(client, guest_config)
     boot = boot_id(client, "guest")
     dumped = client.finish(client.saving.dump_core("guest", DumpRequest(path="/root/guest.core")))
     assert dumped.path == "/root/guest.core"
@@ -120,6 +120,12 @@ def test_a_running_guest_is_dumped_and_goes_on_or_is_reset_or_destroyed(
         client.saving.dump_core("guest", DumpRequest(path="/root"))
     with pytest.raises(Forbidden, match="Cannot dump core for privileged domain Domain-0"):
         client.saving.dump_core("0", DumpRequest())
+
+
+def test_a_guest_is_reset_and_destroyed_after_a_dump(
+    lab_host: LabHost, client: Client, guest_config: DomainConfig
+) -> None:
+    first = create(client, guest_config, paused=True)
     uuid = client.domain("guest").uuid
     client.finish(client.saving.reset("guest"))
     second = client.domain("guest")
@@ -129,4 +135,5 @@ def test_a_running_guest_is_dumped_and_goes_on_or_is_reset_or_destroyed(
     crashed = client.finish(client.saving.dump_core("guest", DumpRequest(live=True, crash=True)))
     assert crashed.path.startswith("/var/xen/dump/guest/")
     assert crashed.path.endswith(f"-guest.{second.domid}.core")
+    assert lab_host.run(["head", "-c4", crashed.path]).stdout == "\x7fELF"
     assert [info.name for info in client.domains()] == ["Domain-0"]
