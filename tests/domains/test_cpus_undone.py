@@ -42,8 +42,8 @@ def pools(host: LabHost) -> list[list[str]]:
 
 def restart_xend(host: LabHost) -> None:
     host.run(["sh", "-c", "kill -9 $(cat /run/domus/xend.pid)"])
-    end = time.monotonic() + 60
-    while host.run(["sh", "-c", "XM_HOST=local xm list"], check=False, within=60).status:
+    end = time.monotonic() + 180
+    while host.run(["sh", "-c", "XM_HOST=local xm list"], check=False, within=90).status:
         assert time.monotonic() < end
         time.sleep(2)
 
