@@ -115,6 +115,24 @@ def test_it_starts_ends_and_starts_again(xm: Xm, kept: str, lab_host: LabHost) -
     assert xm("domid", kept).stdout == "None\n"
 
 
+def test_it_is_suspended_and_resumed_where_it_was(xm: Xm, kept: str) -> None:
+    refused = xm("suspend", kept, check=False)
+    assert refused.returncode == 1
+    xm("start", kept)
+    wait_until_up(xm, kept)
+    xm("suspend", kept)
+    suspended = json.loads(xm("list", "--json", kept).stdout)[0]
+    assert (suspended["state"], suspended.get("domid")) == ("suspended", None)
+    assert "web" in xm("list", "--state=suspended").stdout
+    too_late = xm("start", kept, check=False)
+    assert (too_late.returncode, "xm resume web" in too_late.stderr) == (1, True)
+    xm("resume", kept)
+    # The same boot goes on: its clock has not begun anew, and its shell still answers.
+    assert "alive" in xm("console", "-q", kept, stdin="echo al''ive\n").stdout
+    again = xm("resume", kept, check=False)
+    assert "Cannot resume domain that is not suspended." in again.stderr
+
+
 def test_its_kernel_stays_as_long_as_it_is_named(xm: Xm, kept: str, lab_host: LabHost) -> None:
     with lab_host.client() as client:
         config = client.managed.get(kept).config
