@@ -28,7 +28,7 @@ def between(kept: DomainConfig, running: DomainConfig, info: DomainInfo) -> list
 
 def differ(kept: DomainConfig, running: DomainConfig, info: DomainInfo) -> bool:
     """Whether any field does."""
-    return (kept is not running and kept != running) or as_it_runs(running, info) is not running
+    return kept != as_it_runs(running, info)
 
 
 def as_it_runs(running: DomainConfig, info: DomainInfo) -> DomainConfig:
