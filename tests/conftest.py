@@ -45,21 +45,16 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def new_host(lab_folder: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], LabHost]]:
-    """Starts a fresh host each time it is called; all of them go with the module.
-
-    A module that says ONE_THREAD has guests with several VCPUs: see SUPPORT.md.
-    """
+    """Starts a fresh host each time it is called; all of them go with the module."""
     assert paths.state_dir() == lab_folder
     started: list[LabHost] = []
     failures = request.session.testsfailed
-
-    one_thread = bool(getattr(request.module, "ONE_THREAD", False))
 
     def start() -> LabHost:
         stem = re.sub(r"[^a-z0-9]+", "-", Path(request.node.name).stem.removeprefix("test_"))[:20].strip("-")
         host = LabHost(f"{stem or 'host'}-{secrets.token_hex(3)}")
         started.append(host)
-        host.up(one_thread=one_thread)
+        host.up()
         return host
 
     try:

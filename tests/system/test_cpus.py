@@ -15,7 +15,6 @@ from tests.system.test_commands import wait_until_up
 
 pytestmark = pytest.mark.lab
 
-ONE_THREAD = True
 NAME = "smp"
 ONLINE = "/sys/devices/system/cpu/online"
 PRESENT = "/sys/devices/system/cpu/present"

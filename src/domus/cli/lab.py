@@ -23,13 +23,12 @@ _JSON: Final = Option("", "json", "Print JSON, for programs.")
 
 UP = Command(
     name="lab up",
-    usage="[NAME] [--hosts N] [--memory MiB] [--cpus N] [--one-thread]",
+    usage="[NAME] [--hosts N] [--memory MiB] [--cpus N]",
     sentence="Start a lab host and wait until its xend answers; the first time, build what it needs.",
     options=(
         Option("", "hosts", "Start so many, NAME and NAME2, NAME3...", value="N"),
         Option("", "memory", "Memory of the whole host, 1024 or more; 1536 by default.", value="MiB"),
         Option("", "cpus", "CPUs of the host, 1 to 16; 2 by default.", value="N"),
-        Option("", "one-thread", "Emulate its CPUs in turns: for guests with several VCPUs."),
     ),
 )
 DOWN = Command(
@@ -134,7 +133,7 @@ def _up(values: Values, words: list[str]) -> int:
         )
         begun = time.monotonic()
         with terminal() as report:
-            started = host.up(shape, report, one_thread="one-thread" in values or None)
+            started = host.up(shape, report)
         if started:
             if why and number == 1:
                 print(f"Emulating without KVM, which is some 15 times slower: {why}.", file=sys.stderr)

@@ -54,14 +54,11 @@ class LabHost:
         """A client of its xend. Raises Unreachable when it does not run."""
         return record.client(self.name)
 
-    def up(
-        self, shape: Shape | None = None, report: Report = silent, *, one_thread: bool | None = None
-    ) -> bool:
+    def up(self, shape: Shape | None = None, report: Report = silent) -> bool:
         """Start it unless it runs; on return its xend answers.
 
         Args:
             shape: the machine that it shall have from now on; None: the one that it had.
-            one_thread: emulate its CPUs in turns, from now on; None: as before.
 
         Returns:
             Whether it had to be started.
@@ -69,7 +66,7 @@ class LabHost:
         with self._locked():
             if self.running:
                 return False
-            known = self._prepare(shape or self.shape, one_thread)
+            known = self._prepare(shape or self.shape)
             made = template.wanted(known.shape, report)
             report(f"starting host {self.name}", None)
             need_space(self.folder, 64)
@@ -111,7 +108,7 @@ class LabHost:
         with self._locked():
             shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _prepare(self, shape: Shape, one_thread: bool | None) -> Record:
+    def _prepare(self, shape: Shape) -> Record:
         """Its record, with a place on the LAN that no other host has."""
         with locked(paths.hosts_dir() / ".numbers.lock"):
             try:
@@ -123,9 +120,7 @@ class LabHost:
                     raise AlreadyExists("the lab has 99 hosts, more have no address") from None
                 known = Record(name=self.name, number=free[0])
                 self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            if one_thread is None:
-                one_thread = known.one_thread
-            known = msgspec.structs.replace(known, shape=shape, one_thread=one_thread)
+            known = msgspec.structs.replace(known, shape=shape)
             self._write(known)
             return known
 
@@ -142,7 +137,6 @@ class LabHost:
                 folder=self.folder,
                 api_port=machine.free_port(),
                 lan_port=lan_port(),
-                one_thread=known.one_thread,
             )
             try:
                 process = qemu.launch(what, boot=False)

@@ -35,7 +35,6 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
     folder: Path  #: where its sockets and its log are
     api_port: int  #: port on 127.0.0.1 that leads to xend in the host
     lan_port: int  #: port of the multicast group that is the LAN
-    one_thread: bool = False  #: emulate all CPUs in turns: slower, and safe for guests with several VCPUs
 
 
 def identity(machine: Machine) -> str:
@@ -54,8 +53,7 @@ def command_line(machine: Machine, *, qmp_fd: int, boot: bool) -> list[str]:
     """
     shape = machine.shape
     cpu = "host" if machine.accelerator == "kvm" else EMULATED_CPU
-    emulation = f"tcg,thread={'single' if machine.one_thread else 'multi'}"
-    accelerator = "kvm" if machine.accelerator == "kvm" else emulation
+    accelerator = "kvm" if machine.accelerator == "kvm" else "tcg,thread=multi"
     xen = (
         f"console=com1 com1=115200 loglvl=warning guest_loglvl=warning "
         f"dom0_mem={shape.dom0_mib}M,max:{shape.dom0_mib}M dom0_max_vcpus=1"

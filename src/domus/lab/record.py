@@ -79,7 +79,6 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     api_port: int = 0
     process: Process | None = None  #: None: powered off
     shape: Shape = Shape()
-    one_thread: bool = False  #: its CPUs are emulated in turns
     accelerator: str = ""
     template: str = ""
     started: float = 0.0  #: seconds since the epoch
