@@ -221,7 +221,7 @@ def read_until(source: int, text: bytes, within: float = 90.0) -> bytes:
 
 def wait_until_up(xm: Xm, name: str) -> None:
     """Wait until the small guest has said that it is up (a shutdown before that is lost on Linux)."""
-    until = time.monotonic() + 90
+    until = time.monotonic() + 240
     while "is up." not in xm("console", name, check=False).stdout:
         assert time.monotonic() < until
         time.sleep(0.5)

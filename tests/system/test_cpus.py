@@ -34,17 +34,21 @@ def begin(xm: Xm, name: str, kind: str) -> None:
 @pytest.fixture(scope="module")
 def guest(xm: Xm) -> Iterator[str]:
     """A PV guest of that kind, running."""
-    begin(xm, NAME, "pv")
-    yield NAME
-    xm("destroy", NAME)
+    try:
+        begin(xm, NAME, "pv")
+        yield NAME
+    finally:
+        xm("destroy", NAME)
 
 
 @pytest.fixture
 def pvh_guest(xm: Xm) -> Iterator[str]:
     """A PVH guest of that kind, running."""
-    begin(xm, "pvh", "pvh")
-    yield "pvh"
-    xm("destroy", "pvh")
+    try:
+        begin(xm, "pvh", "pvh")
+        yield "pvh"
+    finally:
+        xm("destroy", "pvh")
 
 
 @pytest.fixture

@@ -19,8 +19,10 @@ from domus.model.places import TLS_PORT
 
 QEMU: Final = "qemu-system-x86_64"
 
-#: Under emulation: -smap, because dom0 dies of it at once; -rdtscp, because PVH and HVM guests do.
-EMULATED_CPU: Final = "max,-smap,-rdtscp"
+#: Under emulation: -smap, because dom0 dies of it at once; -rdtscp, because PVH and HVM guests do; -xsave,
+#: and AVX with it, because registers are mixed up where Xen switches between domains on one CPU: programs
+#: of dom0 died of SIGSEGV now and then while a guest with two VCPUs was busy (QEMU 7.2).
+EMULATED_CPU: Final = "max,-smap,-rdtscp,-xsave"
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
