@@ -1,6 +1,6 @@
 # `make` alone says what there is.
 
-.PHONY: help demo test check bench setup clean locks man
+.PHONY: help demo test soak check bench setup clean locks man
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-12s %s\n' "$$n" "$$t"; done
@@ -12,6 +12,10 @@ demo: ## set everything up, and have a paravirtualized guest talk to you from re
 test: ## set everything up, and run every check and test
 	@scripts/setup dev
 	@scripts/test
+
+soak: ## the tests that are long, or hard on an emulated host
+	@scripts/setup dev
+	@.venv/bin/pytest -m soak -q
 
 check: ## the quick checks only: format, lint, types, floors, and the tests that need no Xen
 	@scripts/setup dev

@@ -166,6 +166,7 @@ def test_an_unknown_domain_is_exit_3(xm: Xm, guest: str) -> None:
         assert (done.returncode, done.stderr) == (3, "Error: Domain 'x' does not exist.\n")
 
 
+@pytest.mark.soak
 def test_a_pvh_guest_agrees_too(xm: Xm, pvh_guest: str, lab_host: LabHost) -> None:
     before = memory_mib(lambda command: typed(xm, pvh_guest, command))
     xm("mem-set", pvh_guest, "112")
@@ -264,6 +265,7 @@ def free_cpu(xm: Xm, lab_host: LabHost) -> Iterator[None]:
     assert [row[:2] for row in xl_table(lab_host, "cpupool-list")] == [["Pool-0", "2"]]
 
 
+@pytest.mark.soak
 def test_a_cpupool_with_another_scheduler(xm: Xm, guest: str, lab_host: LabHost, free_cpu: None) -> None:
     made = xm("cpupool-create", "name=batch", "sched=credit", "cpus=1")
     assert made.stdout == "cpupool name:   batch\nscheduler:      credit\nnumber of cpus: 1\n"
@@ -292,6 +294,7 @@ def test_a_cpupool_with_another_scheduler(xm: Xm, guest: str, lab_host: LabHost,
     assert [row[0] for row in xl_table(lab_host, "cpupool-list")] == ["Pool-0"]
 
 
+@pytest.mark.soak
 def test_a_managed_cpupool_is_kept_when_it_is_not_active(
     xm: Xm, guest: str, lab_host: LabHost, free_cpu: None
 ) -> None:
@@ -314,6 +317,7 @@ def test_a_managed_cpupool_is_kept_when_it_is_not_active(
     assert [row[0] for row in rows(xm("cpupool-list").stdout)] == ["Pool-0"]
 
 
+@pytest.mark.soak
 def test_a_scheduler_that_this_xen_has_not_is_told(
     xm: Xm, guest: str, lab_host: LabHost, free_cpu: None
 ) -> None:
@@ -323,6 +327,7 @@ def test_a_scheduler_that_this_xen_has_not_is_told(
     assert [row[0] for row in xl_table(lab_host, "cpupool-list")] == ["Pool-0"]
 
 
+@pytest.mark.soak
 def test_each_node_gets_a_cpupool(xm: Xm, guest: str, lab_host: LabHost) -> None:
     xm("cpupool-numa-split")
     assert [row[:2] for row in xl_table(lab_host, "cpupool-list")] == [["Pool-node0", "2"]]

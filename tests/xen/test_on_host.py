@@ -55,6 +55,11 @@ def on_libxl(lab_host: Any, small_guest: tuple[Path, Path]) -> dict[str, str | N
 
 
 @pytest.fixture(scope="module")
+def on_cpupools(new_host: Callable[[], Any]) -> dict[str, str | None]:
+    return checked(new_host(), "cpupool_checks")
+
+
+@pytest.fixture(scope="module")
 def at_restart(new_host: Callable[[], Any]) -> dict[str, str | None]:
     return checked(new_host(), "restart_checks")
 
@@ -77,3 +82,9 @@ def test_libxl(on_libxl: dict[str, str | None], claim: str) -> None:
 @pytest.mark.parametrize("claim", claims("restart_checks"))
 def test_a_restart_of_xenstored(at_restart: dict[str, str | None], claim: str) -> None:
     assert not at_restart[claim], at_restart[claim]
+
+
+@pytest.mark.soak
+@pytest.mark.parametrize("claim", claims("cpupool_checks"))
+def test_cpupools(on_cpupools: dict[str, str | None], claim: str) -> None:
+    assert on_cpupools[claim] is None, on_cpupools[claim]
