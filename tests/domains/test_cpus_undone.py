@@ -49,6 +49,7 @@ def restart_xend(host: LabHost) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "before it was named"])
+@pytest.mark.soak
 def test_a_cpupool_that_was_cut_off_is_taken_away_and_its_cpus_are_put_back(
     lab_host: LabHost, named: bool
 ) -> None:
@@ -68,6 +69,7 @@ def test_a_cpupool_that_was_cut_off_is_taken_away_and_its_cpus_are_put_back(
     assert pools(lab_host) == [["Pool-0", "0,1"]]
 
 
+@pytest.mark.soak
 def test_a_cpupool_of_somebody_else_is_left_alone(lab_host: LabHost) -> None:
     lab_host.run(["xl", "cpupool-cpu-remove", "Pool-0", "1"])
     lab_host.run(["xl", "cpupool-create", "name='theirs'", "cpus='1'"])
@@ -78,6 +80,7 @@ def test_a_cpupool_of_somebody_else_is_left_alone(lab_host: LabHost) -> None:
     lab_host.run(["xl", "cpupool-cpu-add", "Pool-0", "1"])
 
 
+@pytest.mark.soak
 def test_vcpus_are_pinned_as_they_were(lab_host: LabHost) -> None:
     dom0 = "00000000-0000-0000-0000-000000000000"
     lab_host.run(["xl", "vcpu-pin", "0", "0", "1", "1"])

@@ -95,6 +95,7 @@ def test_a_crashed_guest_is_set_aside_and_the_next_one_has_its_name_uuid_and_dis
     assert "domain.set-aside" in kinds
 
 
+@pytest.mark.soak
 def test_a_guest_is_dumped_before_it_is_built_again(
     lab_host: LabHost, client: Client, guest_config: DomainConfig
 ) -> None:
@@ -106,6 +107,7 @@ def test_a_guest_is_dumped_before_it_is_built_again(
     check_core(lab_host, path)
 
 
+@pytest.mark.soak
 def test_a_running_guest_is_dumped_and_goes_on(
     lab_host: LabHost, client: Client, guest_config: DomainConfig
 ) -> None:
@@ -122,6 +124,7 @@ def test_a_running_guest_is_dumped_and_goes_on(
         client.saving.dump_core("0", DumpRequest())
 
 
+@pytest.mark.soak
 def test_a_guest_is_reset_and_destroyed_after_a_dump(
     lab_host: LabHost, client: Client, guest_config: DomainConfig
 ) -> None:

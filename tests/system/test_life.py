@@ -26,6 +26,7 @@ def domids(xm: Xm) -> dict[str, int]:
     return {each["name"]: each["domid"] for each in json.loads(xm("list", "--json").stdout)}
 
 
+@pytest.mark.soak
 def test_a_domain_is_saved_restored_and_reset_and_all_of_it_is_told(
     lab_host: LabHost, xm: Xm, web: str
 ) -> None:
@@ -61,6 +62,7 @@ def test_a_domain_is_saved_restored_and_reset_and_all_of_it_is_told(
     assert "hook unsafe" not in log
 
 
+@pytest.mark.soak
 def test_mistakes_are_told_in_xms_words(xm: Xm) -> None:
     for words, status, text in (
         (("save", "Domain-0", "/root/f"), 1, "Error: Cannot save privileged domain Domain-0"),
@@ -79,6 +81,7 @@ def test_mistakes_are_told_in_xms_words(xm: Xm) -> None:
         assert (done.returncode, text in done.stderr) == (status, True), (words, done.stderr)
 
 
+@pytest.mark.soak
 def test_a_shutdown_that_is_waited_for_ends_soon_after_the_guest(lab_host: LabHost, xm: Xm, web: str) -> None:
     up(lab_host)
     done = xm("shutdown", "-w", "web")
