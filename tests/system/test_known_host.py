@@ -33,7 +33,7 @@ def test_a_host_takes_the_certificates_that_host_add_made_and_no_others(
         time.sleep(0.2)
     assert "Domain-0" in done.stdout
     with pytest.raises(Unreachable, match="certificate"):
-        lab_host.client().api()
+        lab_host.client().calls.exchange.peer.connect()  # in TLS; its requests go over a line
 
 
 def test_a_host_that_could_not_be_added_is_not_known(xm: Xm, environment: dict[str, str]) -> None:
