@@ -13,7 +13,7 @@ import os
 import re
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
@@ -36,15 +36,10 @@ _MONITOR_LOG: Final = "/var/log/xen/xl-{}.log"
 
 
 class Adoption:
-    """Takes domains under management. For the event loop.
+    """Takes domains under management. For the event loop."""
 
-    Args:
-        released: called with the keys of locks that an operation of ours held, to release them.
-    """
-
-    def __init__(self, parts: Parts, released: Callable[..., None]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._released = released
 
     async def adopt(self, reference: str, *, who: str) -> Operation:
         """Begin to take a domain under management; done, it is kept on disk.
@@ -59,19 +54,19 @@ class Adoption:
         if info.managed:
             raise WrongState(f"Domain '{info.name}' is managed already")
         check_domain_name(info.name)
-        keys = (info.uuid, info.name)
-        self._parts.locks.take(*keys, domain=info.name, doing="it is being adopted")
 
         async def body(operation: Handle) -> None:
             await self._adopt(operation, info, domid, who)
 
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             "adopt",
+            body,
+            info.uuid,
+            info.name,
             domain=info.name,
             uuid=info.uuid,
+            doing="it is being adopted",
             who=who,
-            body=body,
-            on_end=lambda: self._released(*keys),
         )
 
     async def _adopt(self, operation: Handle, info: DomainInfo, domid: int, who: str) -> None:

@@ -234,14 +234,14 @@ class Attachments:
     async def _begin(
         self, kind: str, info: DomainInfo, body: Callable[[Handle], Awaitable[None]], who: str
     ) -> Operation:
-        self._parts.locks.take(info.uuid, domain=info.name, doing=f"{kind} is going on")
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             kind,
+            body,
+            info.uuid,
             domain=info.name,
             uuid=info.uuid,
+            doing=f"{kind} is going on",
             who=who,
-            body=body,
-            on_end=lambda: self._parts.released(info.uuid),
         )
 
     async def _device(self, domid: int, kind: str, devid: int, *, shown: str) -> Attached:

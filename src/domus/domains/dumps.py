@@ -43,18 +43,15 @@ class Dumps:
     """Makes core dumps. For the event loop.
 
     Args:
-        released: called with the keys of locks that an operation of ours held, to release them.
         reset: builds a domain again, within an operation.
     """
 
     def __init__(
         self,
         parts: Parts,
-        released: Callable[..., None],
         reset: Callable[[Handle, DomainInfo], Awaitable[None]],
     ) -> None:
         self._parts = parts
-        self._released = released
         self._reset = reset
 
     async def dump(self, reference: str, request: DumpRequest, *, who: str) -> Operation:
@@ -75,19 +72,20 @@ class Dumps:
         if info.domid is None or info.dying:
             raise WrongState(f"Domain '{info.name}' is not started")
         path = await asyncio.to_thread(_destination, request.path, info)
-        self._parts.locks.take(info.name, info.uuid, domain=info.name, doing="its memory is being dumped")
 
         async def body(operation: Handle) -> None:
             await self._dump(operation, info, path, live=request.live or info.paused or info.shutdown)
             await self._afterwards(operation, info, request)
 
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             "dump-core",
+            body,
+            info.name,
+            info.uuid,
             domain=info.name,
             uuid=info.uuid,
+            doing="its memory is being dumped",
             who=who,
-            body=body,
-            on_end=lambda: self._released(info.name, info.uuid),
         )
 
     async def of_dead(self, info: DomainInfo) -> None:

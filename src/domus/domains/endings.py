@@ -28,14 +28,12 @@ class Endings:
     """Ends domains and restarts them. For the event loop.
 
     Args:
-        released: called with the keys of locks that an operation of ours held, to release them.
         set_aside: called when a dead domain got another name and uuid.
     """
 
     def __init__(
         self,
         parts: Parts,
-        released: Callable[..., None],
         set_aside: Callable[[Key, Key, str], None],
     ) -> None:
         self._parts = parts
@@ -43,9 +41,8 @@ class Endings:
         self._kept = parts.kept
         self._locks = parts.locks
         self._operations = parts.operations
-        self._released = released
         self._set_aside = set_aside
-        self.dumps = Dumps(parts, released, self._built_again)
+        self.dumps = Dumps(parts, self._built_again)
         self._timers: dict[str, asyncio.Task[None]] = {}
         self._closing = False
 
@@ -87,7 +84,7 @@ class Endings:
             who=who,
             body=body,
             cancellable=False,
-            on_end=lambda: self._released(name, uuid),
+            on_end=lambda: self._parts.released(name, uuid),
         )
 
     async def reset(self, reference: str, *, who: str) -> Operation:
@@ -104,15 +101,16 @@ class Endings:
             raise WrongState(
                 f"Domain '{info.name}' was not made by xend", hint="xm destroy and xm create do the same"
             )
-        self._locks.take(info.name, info.uuid, domain=info.name, doing="it is being reset")
-        return await self._operations.start(
+        return await self._parts.begin(
             "reset",
+            lambda operation: self._built_again(operation, info),
+            info.name,
+            info.uuid,
             domain=info.name,
             uuid=info.uuid,
+            doing="it is being reset",
             who=who,
-            body=lambda operation: self._built_again(operation, info),
             cancellable=False,
-            on_end=lambda: self._released(info.name, info.uuid),
         )
 
     async def _built_again(self, operation: Handle, info: DomainInfo) -> None:
@@ -220,7 +218,7 @@ class Endings:
             uuid=kept.uuid,
             who="xend",
             body=lambda operation: self._rebuild(operation, kept),
-            on_end=lambda: self._released(*keys),
+            on_end=lambda: self._parts.released(*keys),
         )
         ended = await self._operations.wait(begun.id)
         if ended.state is OperationState.FAILED and ended.problem is not None:

@@ -36,17 +36,12 @@ _LONGEST_DELAY: Final = 3600.0  # seconds before a domain is started
 
 
 class Managed:
-    """What can be done with managed domains. For the event loop.
+    """What can be done with managed domains. For the event loop."""
 
-    Args:
-        released: called with the keys of locks that an operation of ours held, to release them.
-    """
-
-    def __init__(self, parts: Parts, blobs: BlobStore, released: Callable[..., None]) -> None:
+    def __init__(self, parts: Parts, blobs: BlobStore) -> None:
         self._parts = parts
         self._definitions = parts.definitions
         self._blobs = blobs
-        self._released = released
         self._mirror = Mirror(parts)
 
     async def start_mirror(self) -> None:
@@ -239,19 +234,19 @@ class Managed:
         known = self._definitions.require(info.uuid)
         if known.uuid in self._parts.suspended:
             raise WrongState("Domain is suspended", hint=f"xm resume {known.name} brings it back")
-        keys = (known.name, known.uuid)
-        self._parts.locks.take(*keys, domain=known.name, doing="it is being started")
 
         async def body(operation: Handle) -> None:
             await self._parts.builder.create(operation, known.config, paused=paused)
 
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             "start",
+            body,
+            known.name,
+            known.uuid,
             domain=known.name,
             uuid=known.uuid,
+            doing="it is being started",
             who=who,
-            body=body,
-            on_end=lambda: self._released(*keys),
         )
 
     async def rename(self, reference: str, name: str, *, who: str) -> Operation:
@@ -266,20 +261,21 @@ class Managed:
         check_domain_name(name)
         info = guest(await self._parts.get(reference), "rename")
         self._parts.check_free(name, "", await self._parts.list())
-        keys = (info.uuid, info.name, name)
-        self._parts.locks.take(*keys, domain=info.name, doing="it is being renamed")
 
         async def body(operation: Handle) -> None:
             async with operation.step("renaming", undo=RenameDomain(info.uuid, info.name)):
                 await self.give_name(info.uuid, name, who=who)
 
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             "rename",
+            body,
+            info.uuid,
+            info.name,
+            name,
             domain=info.name,
             uuid=info.uuid,
+            doing="it is being renamed",
             who=who,
-            body=body,
-            on_end=lambda: self._released(*keys),
         )
 
     async def give_name(self, uuid: str, name: str, *, who: str = "xend") -> None:

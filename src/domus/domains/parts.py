@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 
 from msgspec.structs import replace
@@ -19,13 +19,14 @@ from domus.domains.journal import UndoRecord
 from domus.domains.kept import KeptDomains
 from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
-from domus.domains.operations import Operations
+from domus.domains.operations import OperationHandle, Operations
 from domus.domains.suspended import Suspended
 from domus.domains.worker import Workers
 from domus.model.domain import DomainInfo, RunState
 from domus.model.errors import AlreadyExists, DomainNotFound, DomusError, Forbidden, WrongState
 from domus.model.managed import ManagedDomain
 from domus.model.names import DOM0, check_uuid
+from domus.model.operation import Operation
 from domus.xen.libxl import Libxl
 from domus.xen.xenstore import XenStore
 
@@ -128,6 +129,37 @@ class Parts:
         if info.domid is None or info.shutdown or info.dying:
             raise WrongState(f"Domain '{info.name}' is not started")
         return info, info.domid
+
+    async def begin(
+        self,
+        kind: str,
+        body: Callable[[OperationHandle[UndoRecord]], Awaitable[None]],
+        *keys: str,
+        domain: str,
+        uuid: str,
+        doing: str,
+        who: str,
+        cancellable: bool = True,
+    ) -> Operation:
+        """Begin an operation on a domain; its locks are held until it has ended.
+
+        Args:
+            keys: the locks: the domain's uuid, and the names that must not change or be taken meanwhile.
+            doing: what for, as in "it is being created".
+
+        Raises:
+            Busy: one of the locks is taken.
+        """
+        self.locks.take(*keys, domain=domain, doing=doing)
+        return await self.operations.start(
+            kind,
+            domain=domain,
+            uuid=uuid,
+            who=who,
+            body=body,
+            cancellable=cancellable,
+            on_end=lambda: self.released(*keys),
+        )
 
     def tell(self, kind: EventKind, info: DomainInfo, **detail: str) -> None:
         """Publish what happened to a domain."""

@@ -233,15 +233,15 @@ class Passthrough:
                 told = EventKind.DEVICE_DETACHED
             parts.tell(told, info, device=kind.partition("-")[0])
 
-        parts.locks.take(info.uuid, domain=info.name, doing=f"{kind} is going on")
-        return await parts.operations.start(
+        return await parts.begin(
             kind,
+            body,
+            info.uuid,
             domain=info.name,
             uuid=info.uuid,
+            doing=f"{kind} is going on",
             who=who,
-            body=body,
             cancellable=False,  # libxl's call cannot be recalled, and is not undone
-            on_end=lambda: parts.released(info.uuid),
         )
 
 

@@ -38,15 +38,10 @@ _PROGRESS_EVERY: Final = 0.5
 
 
 class Saving:
-    """Saves domains and restores them. For the event loop.
+    """Saves domains and restores them. For the event loop."""
 
-    Args:
-        released: called with the keys of locks that an operation of ours held, to release them.
-    """
-
-    def __init__(self, parts: Parts, released: Callable[..., None]) -> None:
+    def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._released = released
 
     async def save(self, reference: str, path: str, *, checkpoint: bool, who: str) -> Operation:
         """Write a domain into a file of this host and take it away; with `checkpoint` it goes on.
@@ -59,18 +54,19 @@ class Saving:
         """
         info, domid = await self.running(reference, "save")
         destination = await asyncio.to_thread(savefile.check_destination, path)
-        self._parts.locks.take(info.name, info.uuid, domain=info.name, doing="it is being saved")
 
         async def body(operation: Handle) -> None:
             await self.save_to(operation, info, domid, destination, checkpoint=checkpoint)
 
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             "save",
+            body,
+            info.name,
+            info.uuid,
             domain=info.name,
             uuid=info.uuid,
+            doing="it is being saved",
             who=who,
-            body=body,
-            on_end=lambda: self._released(info.name, info.uuid),
         )
 
     async def save_to(
@@ -114,19 +110,19 @@ class Saving:
         saved = await parts.workers.call(savefile.read, path)
         config = prepare.chosen(saved.config)
         prepare.check_waiting(config, parts.kept.waiting())
-        keys = (config.name, config.uuid or "")
-        parts.locks.take(*keys, domain=config.name, doing="it is being restored")
 
         async def body(operation: Handle) -> None:
             await self.restore_from(operation, path, saved, config, paused=paused)
 
-        return await parts.operations.start(
+        return await parts.begin(
             "restore",
+            body,
+            config.name,
+            config.uuid or "",
             domain=config.name,
             uuid=config.uuid or "",
+            doing="it is being restored",
             who=who,
-            body=body,
-            on_end=lambda: self._released(*keys),
         )
 
     async def restore_from(

@@ -116,18 +116,18 @@ class Domains:
             claims=claims,
             released=self._released,
         )
-        self._endings = Endings(self._parts, self._released, self._set_aside)
+        self._endings = Endings(self._parts, self._set_aside)
         self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
         self.dumps = self._endings.dumps
-        self.managed = Managed(self._parts, blobs, self._released)
+        self.managed = Managed(self._parts, blobs)
         self.transfer = Transfer(self._parts, blobs)
-        self.adoption = Adoption(self._parts, self._released)
+        self.adoption = Adoption(self._parts)
         self._detachments = Detachments(self._parts)
         self.attachments = Attachments(self._parts, self._detachments)
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
-        self.saving = Saving(self._parts, self._released)
-        self.suspending = Suspending(self._parts, self.saving, self._released)
+        self.saving = Saving(self._parts)
+        self.suspending = Suspending(self._parts, self.saving)
         self.statistics = DomainsStatistics(self._parts)
         self.memory = Memory(self._parts)
         self.vcpus = Vcpus(self._parts)
@@ -287,18 +287,18 @@ class Domains:
         prepare.check_waiting(config, self._kept.waiting())
         if (managed := self._parts.definitions.holder(config.name, keys[1])) is not None:
             self._parts.check_free(managed.name, "", await self._parts.list())
-        self._locks.take(*keys, domain=config.name, doing="it is being created")
 
         async def body(operation: Handle) -> None:
             await self._builder.create(operation, config, paused=paused)
 
-        return await self.operations.start(
+        return await self._parts.begin(
             "create",
+            body,
+            *keys,
             domain=config.name,
             uuid=config.uuid or "",
+            doing="it is being created",
             who=who,
-            body=body,
-            on_end=lambda: self._released(*keys),
         )
 
     async def destroy(self, reference: str, *, who: str) -> Operation:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
@@ -19,22 +18,16 @@ _NOT_MANAGED: Final = "Domain is not managed by Xend lifecycle support."
 
 
 class Suspending:
-    """Suspends managed domains and resumes them. For the event loop.
-
-    Args:
-        released: called with the keys of locks that an operation of ours held, to release them.
-    """
+    """Suspends managed domains and resumes them. For the event loop."""
 
     def __init__(
         self,
         parts: Parts,
         saving: Saving,
-        released: Callable[..., None],
     ) -> None:
         self._parts = parts
         self._saving = saving
         self._suspended = parts.suspended
-        self._released = released
 
     async def finish(self, record: FinishResume) -> None:
         """Throw the file of a domain that is back away, and let it run; harmless when repeated."""
@@ -52,19 +45,20 @@ class Suspending:
         info, domid = await self._saving.running(reference, "suspend")
         if self._parts.definitions.get(info.uuid) is None:
             raise WrongState(_NOT_MANAGED, hint="xm save keeps it in a file of your own")
-        self._parts.locks.take(info.name, info.uuid, domain=info.name, doing="it is being suspended")
 
         async def body(operation: Handle) -> None:
             await asyncio.to_thread(self._suspended.folder.mkdir, mode=0o700, exist_ok=True)
             await self._saving.save_to(operation, info, domid, self._suspended.file(info.uuid))
 
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             "suspend",
+            body,
+            info.name,
+            info.uuid,
             domain=info.name,
             uuid=info.uuid,
+            doing="it is being suspended",
             who=who,
-            body=body,
-            on_end=lambda: self._released(info.name, info.uuid),
         )
 
     async def resume(self, reference: str, *, paused: bool, who: str) -> Operation:
@@ -86,7 +80,6 @@ class Suspending:
             raise WrongState(
                 "Error occurred when resuming: Failed to read stored checkpoint file", hint=error.what
             ) from error
-        self._parts.locks.take(info.name, info.uuid, domain=info.name, doing="it is being resumed")
 
         async def body(operation: Handle) -> None:
             # Built, and still paused: nothing in the guest or on its disks has changed yet. From here on the
@@ -96,11 +89,13 @@ class Suspending:
             await operation.commit(last)
             await self.finish(last)
 
-        return await self._parts.operations.start(
+        return await self._parts.begin(
             "resume",
+            body,
+            info.name,
+            info.uuid,
             domain=info.name,
             uuid=info.uuid,
+            doing="it is being resumed",
             who=who,
-            body=body,
-            on_end=lambda: self._released(info.name, info.uuid),
         )
