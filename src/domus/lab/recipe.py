@@ -8,14 +8,17 @@ from typing import Final
 
 import msgspec
 
-#: What dom0 needs beside Debian's minimal base. Xen's tools; QEMU for emulated and qcow2 devices; what
-#: xend imports (Debian's own packages: a server installs the same ones); busybox as init and for guests.
+#: What dom0 needs beside Debian's minimal base. Xen's tools; QEMU for emulated and qcow2 devices; boot
+#: loaders for guests' own kernels; what xend imports (Debian's own packages: a server installs the same
+#: ones); what disks and networks are made with; busybox as init and for guests.
 PACKAGES: Final = (
     "xen-hypervisor-4.20-amd64",
     "xen-utils-4.20",
     "xenstore-utils",
     "qemu-system-xen",
     "qemu-utils",
+    "grub-xen-bin",
+    "grub-xen-host",
     "linux-image-amd64",
     "linux-image-cloud-amd64",
     "python3-msgspec",
@@ -32,6 +35,14 @@ PACKAGES: Final = (
     "dnsmasq-base",
     "kmod",
     "e2fsprogs",
+    "xfsprogs",
+    "btrfs-progs",
+    "fdisk",
+    "lvm2",
+    "thin-provisioning-tools",
+    "nbd-client",
+    "openvswitch-switch",
+    "tcpdump",
     "procps",
 )
 
