@@ -9,10 +9,13 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from domus.lab import disks, record, shell
+from domus.client import certificates
+from domus.lab import disks, impairments, neighbours, paths, record, shell
 from domus.lab.host import LabHost, hosts
+from domus.lab.impairments import Impairments
 from domus.model.errors import BadInput, HostProblem, NotFound, Unreachable
 
 pytestmark = pytest.mark.lab
@@ -88,6 +91,69 @@ def test_a_fresh_host_knows_what_time_it_is(pair: tuple[LabHost, LabHost]) -> No
 def test_hosts_reach_each_other_on_their_lan(pair: tuple[LabHost, LabHost]) -> None:
     other = record.read(pair[1].name).number
     assert "1 received" in pair[0].run(["ping", "-c", "1", "-W", "5", f"10.77.0.{other}"]).stdout
+
+
+def test_hosts_know_each_other_by_name_and_believe_each_others_certificates(
+    pair: tuple[LabHost, LabHost],
+) -> None:
+    for host, other in (pair, pair[::-1]):
+        assert "Domain-0" in host.run(["xm", "--host", other.name, "list"]).stdout
+    # whom the lab's authority does not know is not let in
+    stranger = certificates.make_ca("stranger")
+    user = certificates.issue("stranger", stranger)
+    pair[0].put(user.certificate, "/tmp/stranger.crt")
+    pair[0].put(user.key, "/tmp/stranger.key")
+    asked = (
+        "import ssl, socket; c = ssl.create_default_context(cafile='/etc/domus/tls/ca.crt');"
+        "c.load_cert_chain('/tmp/stranger.crt', '/tmp/stranger.key');"
+        f"to = '{pair[1].name}'; s = c.wrap_socket(socket.create_connection((to, 8443)), server_hostname=to);"
+        "s.sendall(b'GET /v1/domains HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'); print(s.recv(99))"
+    )
+    refused = pair[0].run(["python3", "-c", asked], check=False)
+    assert refused.stdout in ("", "b''\n"), "it was answered"
+
+
+def test_the_network_of_a_host_gets_worse_as_told_and_heals(pair: tuple[LabHost, LabHost]) -> None:
+    def answers() -> bool:
+        return pair[0].run(["ping", "-c", "1", "-W", "2", pair[1].name], check=False).status == 0
+
+    name = pair[0].name
+    assert impairments.shown(name) == Impairments()
+    impairments.impair(name, delay_ms=1500.0, jitter_ms=2.0)
+    impairments.impair(name, rate_kbit=5000.0, loss_percent=0.5)
+    assert impairments.shown(name) == Impairments(
+        delay_ms=1500.0, jitter_ms=2.0, rate_kbit=5000.0, loss_percent=0.5
+    )
+    said = pair[0].run(["ping", "-c", "1", "-W", "9", pair[1].name], check=False).stdout
+    assert said.count("1 received") == 0 or float(said.split("time=")[1].split()[0]) >= 1498
+    impairments.impair(name, delay_ms=0.0, jitter_ms=0.0, rate_kbit=0.0, loss_percent=100.0)
+    assert not answers()
+    impairments.heal(name)
+    assert answers()
+    impairments.cut(name)
+    assert impairments.shown(name) == Impairments(cut=True)
+    assert not answers()
+    assert pair[0].run(["true"]).status == 0, "the way to the machine that runs it is another one"
+    impairments.heal(name)
+    assert answers()
+    assert impairments.shown(name) == Impairments()
+    with pytest.raises(BadInput, match="more than all"):
+        impairments.impair(name, loss_percent=101.0)
+
+
+def test_hosts_that_start_together_share_a_disk_and_forget_a_host_that_is_gone(
+    pair: tuple[LabHost, LabHost],
+) -> None:
+    lun = disks.lend_shared([host.name for host in pair])
+    for host in pair:
+        assert lun in disks.luns(host.name)
+        disks.take_back(host.name, Path(lun.path))
+    (hosts_dir := paths.hosts_dir() / "gone").mkdir()
+    (hosts_dir / "host.json").write_bytes(msgspec.json.encode(record.Record(name="gone", number=99)))
+    neighbours.introduce()
+    assert "10.77.0.99 gone" in pair[0].run(["cat", "/etc/hosts"]).stdout
+    LabHost("gone").remove()
+    assert "gone" not in pair[0].run(["cat", "/etc/hosts", "/root/.config/domus/hosts.toml"]).stdout
 
 
 def test_a_lun_is_the_same_disk_on_both_hosts(pair: tuple[LabHost, LabHost], tmp_path: Path) -> None:

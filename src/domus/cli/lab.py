@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from domus.cli import lab_net
 from domus.cli.command import Command, Option
 from domus.cli.options import UsageError, parse
 from domus.lab import DEFAULT_NAME as DEFAULT
@@ -26,7 +27,7 @@ UP = Command(
     usage="[NAME] [--hosts N] [--memory MiB] [--cpus N]",
     sentence="Start a lab host and wait until its xend answers; the first time, build what it needs.",
     options=(
-        Option("", "hosts", "Start so many, NAME and NAME2, NAME3...", value="N"),
+        Option("", "hosts", "Start so many: NAME, NAME2, NAME3..., which share a disk.", value="N"),
         Option("", "memory", "Memory of the whole host, 1024 or more; 1536 by default.", value="MiB"),
         Option("", "cpus", "CPUs of the host, 1 to 16; 2 by default.", value="N"),
     ),
@@ -124,8 +125,8 @@ def _up(values: Values, words: list[str]) -> int:
     name = _one(UP, words) or DEFAULT
     count = _number(UP, values, "hosts", 1, 1, 16)
     chosen, why = accel.choose()
-    for number in range(1, count + 1):
-        host = LabHost(name if number == 1 else f"{name}{number}")
+    together = [name if number == 1 else f"{name}{number}" for number in range(1, count + 1)]
+    for host in map(LabHost, together):
         before = host.shape  # what is not asked for stays as it was
         shape = Shape(
             memory_mib=_number(UP, values, "memory", before.memory_mib, 1024, 65536),
@@ -135,12 +136,17 @@ def _up(values: Values, words: list[str]) -> int:
         with terminal() as report:
             started = host.up(shape, report)
         if started:
-            if why and number == 1:
+            if why and host.name == name:
                 print(f"Emulating without KVM, which is some 15 times slower: {why}.", file=sys.stderr)
             took = time.monotonic() - begun
             print(f"Lab host {host.name} is up after {took:.1f} s ({chosen.value}): {_address(host)}")
         else:
             print(f"Lab host {host.name} runs already: {_address(host)}")
+    if count > 1:
+        from domus.lab import disks
+
+        shared = disks.lend_shared(together)
+        print(f"Shared disk of all {count}: lun:{shared.serial} ({disks.SHARED_MIB} MiB, {shared.path})")
     return 0
 
 
@@ -156,6 +162,9 @@ def _down(values: Values, words: list[str]) -> int:
     chosen = [host for host in hosts() if host.running] if "all" in values else None
     for host in chosen if chosen is not None else [LabHost(name) for name in words or [DEFAULT]]:
         print(f"Lab host {host.name} is off." if host.down() else f"Lab host {host.name} was off already.")
+    left = [] if words or chosen is not None else [host.name for host in hosts() if host.running]
+    if left:
+        print(f"Still running: {', '.join(left)} ('xm lab down -a' takes all).", file=sys.stderr)
     return 0
 
 
@@ -349,6 +358,12 @@ _VERBS: Final[dict[str, tuple[Command, Callable[[Values, list[str]], int]]]] = {
     "disk add": (DISK_ADD, _disk_add),
     "disk list": (DISK_LIST, _disk_list),
     "disk rm": (DISK_REMOVE, _disk_remove),
+    "net show": (lab_net.SHOW, lab_net.show),
+    "net delay": (lab_net.DELAY, lab_net.delay),
+    "net loss": (lab_net.LOSS, lab_net.loss),
+    "net rate": (lab_net.RATE, lab_net.rate),
+    "net cut": (lab_net.CUT, lab_net.cut),
+    "net heal": (lab_net.HEAL, lab_net.heal),
     "image build": (IMAGE_BUILD, _image_build),
     "image list": (IMAGE_LIST, _image_list),
     "image rm": (IMAGE_REMOVE, _image_remove),

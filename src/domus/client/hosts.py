@@ -21,6 +21,8 @@ from domus.model.errors import AlreadyExists, BadInput, NotFound
 from domus.model.places import TLS_PORT
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from domus.client.client import Client
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.\-]{0,62}")
@@ -112,15 +114,20 @@ class Hosts:
         return host
 
     def _write(self) -> None:
-        lines = ["# Hosts that xm knows by name; written by xm host add."]
-        for name in self.names():
-            lines += ["", f"[hosts.{_quoted(name)}]"]
-            fields = msgspec.to_builtins(self._hosts[name])
-            lines += [f"{key} = {_quoted(value)}" for key, value in fields.items() if value is not None]
         self.path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         new = self.path.with_name(f".{self.path.name}.{os.getpid()}")
-        new.write_text("\n".join([*lines, ""]))
+        new.write_text(text_of(self._hosts))
         new.replace(self.path)
+
+
+def text_of(hosts: Mapping[str, Host]) -> str:
+    """The text of a file that has these hosts."""
+    lines = ["# Hosts that xm knows by name; written by xm host add."]
+    for name in sorted(hosts):
+        lines += ["", f"[hosts.{_quoted(name)}]"]
+        fields = msgspec.to_builtins(hosts[name])
+        lines += [f"{key} = {_quoted(value)}" for key, value in fields.items() if value is not None]
+    return "\n".join([*lines, ""])
 
 
 def _read(path: Path) -> dict[str, Host]:

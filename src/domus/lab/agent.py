@@ -89,6 +89,9 @@ class Session:
             if "identity" in request:
                 take_identity(request["identity"])
                 self._write(pack(Kind.EXIT, b'{"status": 0}'))
+            elif "files" in request:
+                write_files(request["files"])
+                self._write(pack(Kind.EXIT, b'{"status": 0}'))
             else:
                 return self._run(request, reader, rest)
         except (OSError, KeyError, TypeError, ValueError) as error:
@@ -264,8 +267,8 @@ def take_identity(identity: dict[str, Any]) -> None:
     """Make this clone of the template a host of its own.
 
     Args:
-        identity: `time` (s since the epoch), `entropy` (base64), `hostname`, `files` (path to text; keys
-            are readable by root only), `commands` (argument lists), `reload` (pid files to send SIGHUP).
+        identity: `time` (s since the epoch), `entropy` (base64), `hostname`, `files` (see `write_files`),
+            `commands` (argument lists), `reload` (pid files to send SIGHUP).
     """
     time.clock_settime(time.CLOCK_REALTIME, float(identity["time"]))
     entropy = base64.b64decode(identity["entropy"])
@@ -274,13 +277,7 @@ def take_identity(identity: dict[str, Any]) -> None:
             pool, _RNDADDENTROPY, struct.pack(f"ii{len(entropy)}s", 8 * len(entropy), len(entropy), entropy)
         )
     socket.sethostname(identity["hostname"])
-    for name, text in identity["files"].items():
-        path = Path(name)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_text(text)
-        part.chmod(0o600 if path.suffix == ".key" else 0o644)
-        part.rename(path)
+    write_files(identity["files"])
     for argv in identity["commands"]:
         done = subprocess.run(argv, capture_output=True, text=True, check=False)
         if done.returncode:
@@ -288,6 +285,17 @@ def take_identity(identity: dict[str, Any]) -> None:
     for name in identity["reload"]:
         with contextlib.suppress(OSError, ValueError):
             os.kill(int(Path(name).read_text()), signal.SIGHUP)
+
+
+def write_files(files: dict[str, str]) -> None:
+    """Write texts to paths; whoever reads one sees the old or the new. Keys are readable by root only."""
+    for name, text in files.items():
+        path = Path(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_text(text)
+        part.chmod(0o600 if path.suffix == ".key" else 0o644)
+        part.rename(path)
 
 
 def main() -> None:

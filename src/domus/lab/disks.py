@@ -5,15 +5,19 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from qemu.qmp import ExecuteError
 
-from domus.lab import qemu, qmp, record
+from domus.lab import paths, qemu, qmp, record
 from domus.lab.built import locked
 from domus.model.errors import BadInput, HostProblem, NotFound, Unreachable
+
+#: MiB of the disk that hosts started together share; it takes room only where it was written
+SHARED_MIB = 1024
 
 _LETTING_GO_S = 5.0
 
@@ -63,6 +67,24 @@ def lend(host: str, path: Path, read_only: bool = False) -> str:
         if serial not in present:
             _plug(folder, Lun(serial=serial, path=str(path), read_only=read_only))
     return f"lun:{serial}"
+
+
+def lend_shared(hosts: Sequence[str]) -> Lun:
+    """Give all of `hosts`, which run, the lab's shared disk; it is made empty when there is none yet.
+
+    Raises:
+        DomusError: as `lend`.
+    """
+    path = paths.state_dir() / "shared.img"
+    with locked(paths.state_dir() / ".shared.lock"):
+        if not path.exists():
+            part = path.with_name(f".{path.name}.part")
+            with part.open("wb") as file:
+                file.truncate(SHARED_MIB * 2**20)
+            part.rename(path)
+    for host in hosts:
+        lend(host, path)
+    return Lun(serial=serial_of(path), path=str(path), read_only=False)
 
 
 def take_back(host: str, path: Path) -> None:

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 import msgspec
 
 from domus.client.client import Client
-from domus.lab import identity, machine, paths, qemu, record, shell, template
+from domus.lab import identity, machine, neighbours, paths, qemu, record, shell, template
 from domus.lab.built import locked, need_space
 from domus.lab.machine import Machine
 from domus.lab.progress import Report, silent
@@ -70,7 +70,10 @@ class LabHost:
             made = template.wanted(known.shape, report)
             report(f"starting host {self.name}", None)
             need_space(self.folder, 64)
+            first_time = not known.template
             self._start(known, made)
+            if first_time:
+                neighbours.introduce(but=self.name)
             return True
 
     def down(self) -> bool:
@@ -107,6 +110,7 @@ class LabHost:
         self.down()
         with self._locked():
             shutil.rmtree(self.folder, ignore_errors=True)
+        neighbours.introduce()
 
     def _prepare(self, shape: Shape) -> Record:
         """Its record, with a place on the LAN that no other host has."""
@@ -158,6 +162,7 @@ class LabHost:
                     started=time.time(),
                 )
             )
+            neighbours.tell(self.name)
             self._wait_for_xend()
         except BaseException:
             qemu.power_off(self.folder, process)

@@ -41,7 +41,6 @@ def fresh(name: str, number: int, tls: Path) -> dict[str, Any]:
         "hostname": name,
         "files": {
             "/etc/hostname": f"{name}\n",
-            "/etc/hosts": f"127.0.0.1 localhost\n{address(number)} {name}\n",
             "/etc/machine-id": f"{uuid.uuid4().hex}\n",
             **{f"{TLS_DIR}/{path.name}": path.read_text() for path in sorted(tls.iterdir())},
         },
