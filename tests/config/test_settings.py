@@ -44,6 +44,7 @@ OLD = """# a comment
 (vncpasswd 'secret')
 (keymap 'de')
 (xend-relocation-server no)
+(xend-relocation-hosts-allow '^rack[0-9]+$ ^10\\\\.0\\\\.')
 (xend-mystery 1)
 """
 
@@ -65,12 +66,14 @@ def test_an_old_file_means_what_it_meant_and_the_rest_is_answered_with_what_repl
         "guests.vnc_listen": "0.0.0.0",  # noqa: S104
         "guests.vnc_password": "secret",
         "guests.keymap": "de",
+        "migration.accept": False,
+        "migration.allow": r"^rack[0-9]+$ ^10\.0\.",
     }
     assert found.origins["guests.bridge"] == "x.sxp:6"
     assert [str(warning).partition(" (")[0] for warning in found.warnings] == [
         "x.sxp:4:1: xen-api-server means nothing today",
         "x.sxp:5:1: xend-unix-server means nothing today",
-        "x.sxp:13:1: xend-mystery is no parameter of xend",
+        "x.sxp:14:1: xend-mystery is no parameter of xend",
     ]
     assert "xend has one API" in str(found.warnings[0])
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.lab
 
 OLD = """(loglevel DEBUG)
-(xend-relocation-server yes)
+(xend-relocation-port 8002)
 (vif-script 'vif-bridge bridge=guests0')
 """
 
@@ -51,4 +51,4 @@ def test_the_old_settings_apply_and_what_is_gone_is_logged(
         client.finish(client.destroy("guest"))
     assert ports == [f"vif{domid}.0"]
     assert "WARNING (__main__" in log
-    assert "xend-config.sxp:2:1: xend-relocation-server means nothing today" in log
+    assert "xend-config.sxp:2:1: xend-relocation-port means nothing today" in log

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from domus.client.devices import Devices
     from domus.client.managed import Managed
     from domus.client.memory import Memory
+    from domus.client.migration import Migration
     from domus.client.passthrough import Passthrough
     from domus.client.saving import Saving
     from domus.client.scheduling import Scheduling
@@ -249,6 +250,13 @@ class Client:
         from domus.client.saving import Saving
 
         return Saving(self.calls)
+
+    @cached_property
+    def migration(self) -> Migration:
+        """Domains to other hosts."""
+        from domus.client.migration import Migration
+
+        return Migration(self.calls)
 
     @cached_property
     def passthrough(self) -> Passthrough:

@@ -12,7 +12,7 @@ from typing import Final
 import domus
 from domus.config.problems import Finding
 from domus.config.settings import SETTINGS, SXP_FILE, TOML_FILE, Value, read
-from domus.model.settings import GuestDefaults
+from domus.model.settings import GuestDefaults, Relocation
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Settings:
     log_dir: Path | None = Path(str(SETTINGS["log.directory"].default))  #: None: no file
     log_level: str = "info"
     guests: GuestDefaults = field(default_factory=GuestDefaults)
+    relocation: Relocation = field(default_factory=Relocation)
     dom0_min_memory_mib: int = 0  #: what domain 0 keeps
     dom0_ballooning: bool = True  #: it gives memory to new guests
     warnings: tuple[Finding, ...] = ()  #: what is doubtful in the files, for the log
@@ -116,6 +117,10 @@ def _settings(values: dict[str, Value], warnings: tuple[Finding, ...], *, log_fi
             vnc_listen=text("guests.vnc_listen"),
             vnc_password=text("guests.vnc_password") or None,
             keymap=text("guests.keymap"),
+        ),
+        relocation=Relocation(
+            accept=bool(values.get("migration.accept", SETTINGS["migration.accept"].default)),
+            allow=text("migration.allow"),
         ),
         dom0_min_memory_mib=int(text("dom0.min_memory_mib")),
         dom0_ballooning=bool(values.get("dom0.ballooning", SETTINGS["dom0.ballooning"].default)),

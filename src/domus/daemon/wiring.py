@@ -17,6 +17,7 @@ from domus.daemon.consoles import Consoles
 from domus.daemon.hooks import follow_for_ever
 from domus.daemon.listeners import Listeners
 from domus.daemon.locks import Lock
+from domus.daemon.partners import connector
 from domus.daemon.routes.table import application
 from domus.daemon.settings import Settings
 from domus.daemon.tls import TlsFiles
@@ -72,8 +73,16 @@ async def opened(settings: Settings, *, log_file: Path | None) -> AsyncIterator[
         store = await XenStore.connect()
         stack.push_async_callback(store.close)
         blobs = BlobStore(settings.state_dir / "blobs")
-        domains = await Domains.open(store=store, libxl=libxl, state_dir=settings.state_dir, blobs=blobs)
+        domains = await Domains.open(
+            store=store,
+            libxl=libxl,
+            state_dir=settings.state_dir,
+            blobs=blobs,
+            connect=connector(settings),
+        )
         domains.guest_defaults = settings.guests
+        domains.migration.receiving.relocation = settings.relocation
+        domains.migration.sending.port = settings.tls_port
         domains.memory.dom0_min_mib = settings.dom0_min_memory_mib
         stack.push_async_callback(domains.close)
         consoles = Consoles(domains)

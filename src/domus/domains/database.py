@@ -40,6 +40,10 @@ MIGRATIONS: Final = (
     """
     CREATE TABLE cpupool (name TEXT PRIMARY KEY, config BLOB NOT NULL) WITHOUT ROWID;
     """,
+    # moves of domains from host to host
+    """
+    CREATE TABLE move (id TEXT PRIMARY KEY, move BLOB NOT NULL) WITHOUT ROWID;
+    """,
 )
 
 

@@ -39,6 +39,8 @@ class EventKind(StrEnum):
     DOMAIN_CRASHED = "domain.crashed"
     DOMAIN_SAVED = "domain.saved"  #: its memory is in a file; detail "path"
     DOMAIN_RESTORED = "domain.restored"  #: it goes on from a file; detail "path"
+    DOMAIN_MOVED_AWAY = "domain.moved-away"  #: it goes on on another host; detail "to"
+    DOMAIN_ARRIVED = "domain.arrived"  #: it goes on here; detail "host", from which it came
     DOMAIN_RESTARTING = "domain.restarting"  #: it is built anew after `delay` seconds
     DOMAIN_SET_ASIDE = "domain.set-aside"  #: a dead one has another name and uuid now; details "was", "uuid"
     DOMAIN_FAILED = "domain.failed"  #: xend no longer restarts it; detail "problem"

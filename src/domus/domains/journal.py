@@ -151,6 +151,12 @@ class FinishResume(msgspec.Struct, frozen=True, tag="finish-resume"):
     domid: int | None = None  #: None: it stays paused
 
 
+class SettleMove(msgspec.Struct, frozen=True, tag="settle-move"):
+    """A move from or to another host: brought to the end that both hosts can know of."""
+
+    id: str
+
+
 UndoRecord = (
     DestroyDomain
     | ForgetConfig
@@ -167,6 +173,7 @@ UndoRecord = (
     | ReturnCpus
     | PinBack
     | FinishResume
+    | SettleMove
 )
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -60,6 +60,10 @@ class OperationHandle(Generic[R]):
         """Say how much is done, 0..1."""
         self._operations.change(self.id, progress=done)
 
+    def say(self, text: str, done: float | None = None) -> None:
+        """Say what it is doing now, in other words than the step's own, and how much is done."""
+        self._operations.change(self.id, step=text, progress=done)
+
     def result(self, **fields: int | str) -> None:
         """Say what came out: `domid` of a domain, `path` of a file."""
         self._operations.change(self.id, **fields)

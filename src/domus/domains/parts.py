@@ -51,6 +51,8 @@ class Parts:
     claims: DiskClaims
     #: releases the locks that an operation held; what happened to the domain meanwhile is looked at then
     released: Callable[..., None]
+    #: the host to which a domain of this name or uuid moved; ""
+    went: Callable[[str], str]
 
     async def list(self) -> builtins.list[DomainInfo]:
         """All domains that Xen has, and the managed ones that do not run; sorted by name as bytes are."""
@@ -102,7 +104,10 @@ class Parts:
         """
         found = find(reference, await self.list())
         if found is None:
-            raise DomainNotFound(f"Domain '{reference[:128]}' does not exist.")
+            there = self.went(reference)
+            raise DomainNotFound(
+                f"Domain '{reference[:128]}' does not exist.", hint=f"it moved to {there}" if there else ""
+            )
         return found
 
     async def alive(self, reference: str, verb: str) -> tuple[DomainInfo, int]:

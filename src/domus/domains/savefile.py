@@ -164,6 +164,12 @@ def _foreign(head: bytes, path: str) -> BadInput:
     return BadInput(f"not a valid guest state file: found '{shown}'", hint=hint)
 
 
+def present(document: Document) -> Document:
+    """What of a running domain's b_info is as it is now, not as it was configured."""
+    build = document.get("b_info", {})
+    return {key: build[key] for key in _PRESENT if key in build}
+
+
 def as_configured(document: Document) -> Document:
     """A running domain's document with image files for our loop devices, and without NO_SCRIPT."""
     return document | {

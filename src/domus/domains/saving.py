@@ -236,11 +236,21 @@ class Saving:
 
 
 def _header(document: dict[str, Any], asked_for: DomainConfig | None, name: str) -> bytes:
+    return savefile.header(document, present_config(document, asked_for, name))
+
+
+def present_config(document: dict[str, Any], asked_for: DomainConfig | None, name: str) -> DomainConfig:
+    """What a domain can be made from again: as it was asked for, with the disks and cards that it has now.
+
+    Args:
+        document: libxl_domain_config of the running domain.
+        asked_for: what xend made it from; None: somebody else made it.
+    """
     if asked_for is None or _devices(document) != _devices_of(asked_for):
         # Reading a configuration imports much: only for domains of others', and those with new devices.
         present = savefile.read_config(msgspec.json.encode(savefile.as_configured(document)), name)
-        asked_for = present if asked_for is None else as_it_is(asked_for, present)
-    return savefile.header(document, asked_for)
+        return present if asked_for is None else as_it_is(asked_for, present)
+    return asked_for
 
 
 def _devices(document: dict[str, Any]) -> list[set[Any]]:

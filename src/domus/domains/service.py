@@ -39,6 +39,9 @@ from domus.domains.listing import Listing
 from domus.domains.locks import DomainLocks
 from domus.domains.managed import Managed
 from domus.domains.memory import Memory
+from domus.domains.migration.link import Connect
+from domus.domains.migration.moves import Moves
+from domus.domains.migration.service import Migration, unconnected
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.passthrough import Passthrough
@@ -82,7 +85,9 @@ class Domains:
         kept: KeptDomains,
         definitions: Definitions,
         events: EventBus,
+        moves: Moves,
         state_dir: Path,
+        connect: Connect,
     ) -> None:
         self.events = events
         self.guest_defaults = GuestDefaults()  #: what the administrator decided for all guests
@@ -115,6 +120,7 @@ class Domains:
             builder=self._builder,
             claims=claims,
             released=self._released,
+            went=moves.went,
         )
         self._endings = Endings(self._parts, self._set_aside)
         self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
@@ -128,6 +134,7 @@ class Domains:
         self.passthrough = Passthrough(self._parts)
         self.saving = Saving(self._parts)
         self.suspending = Suspending(self._parts, self.saving)
+        self.migration = Migration(self._parts, blobs, self.saving, moves, connect)
         self.statistics = DomainsStatistics(self._parts)
         self.memory = Memory(self._parts)
         self.vcpus = Vcpus(self._parts)
@@ -143,6 +150,7 @@ class Domains:
             suspending=self.suspending,
             vcpus=self.vcpus,
             cpupools=self.cpupools,
+            migration=self.migration,
         )
         self.autostart = Autostart(
             self._parts,
@@ -169,13 +177,22 @@ class Domains:
         return Doctor(self._parts)
 
     @classmethod
-    async def open(cls, *, store: XenStore, libxl: Libxl, state_dir: Path, blobs: BlobStore) -> Self:
+    async def open(
+        cls,
+        *,
+        store: XenStore,
+        libxl: Libxl,
+        state_dir: Path,
+        blobs: BlobStore,
+        connect: Connect = unconnected,
+    ) -> Self:
         """Find everything as it is: domains, devices, and what the last xend left half-done, which is undone.
 
         Args:
             store: stays the caller's to close, and so does `libxl`.
             state_dir: xend's state; made when absent.
             blobs: kernels and ramdisks; those of running domains are kept from now on.
+            connect: how other hosts are reached.
 
         Raises:
             DomusError: the state cannot be read, or Xen or XenStore do not answer.
@@ -185,11 +202,12 @@ class Domains:
             kept = await KeptDomains.open(database)
             definitions = await Definitions.open(database)
             events = await EventBus.open(database)
+            moves = await Moves.open(database)
         except BaseException:
             await database.close()
             raise
         blobs.pinned = lambda: kept.blobs() | definitions.blobs()
-        domains = cls(store, libxl, blobs, database, kept, definitions, events, state_dir)
+        domains = cls(store, libxl, blobs, database, kept, definitions, events, moves, state_dir, connect)
         try:
             await domains._start()
         except BaseException:
@@ -201,6 +219,7 @@ class Domains:
         await self._hotplug.start()
         await self.operations.recover()
         await self._forget_gone()
+        await self.migration.start()
         await self._lifecycle.start()
         self._endings.start()
         await self.managed.start_mirror()
@@ -219,6 +238,7 @@ class Domains:
         await self.managed.close()
         await self._lifecycle.close()
         await self._endings.close()
+        await self.migration.close()
         await self.operations.close()
         await self._hotplug.close()
         await self.events.close()

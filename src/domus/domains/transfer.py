@@ -114,20 +114,29 @@ def check(export: Export) -> None:
     seen: set[str] = set()
     for place, each in enumerate(export.domains):
         where = f"domains[{place}]"
-        if not each.history:
-            raise BadInput("a domain without a configuration", where=where)
-        if check_uuid(each.uuid) != each.uuid:
-            raise BadInput(f"invalid uuid {each.uuid!r}", where=where)
-        numbers = [revision.number for revision in each.history]
-        if numbers != sorted(set(numbers)) or numbers[0] < 1:
-            raise BadInput("revisions that are not in order", where=where)
-        check_domain_name(each.name)
-        if each.history[-1].config.uuid != each.uuid:
-            raise BadInput(f"the configuration of '{each.name}' has another uuid", where=where)
+        check_exported(each, where)
         for identity in (each.name, each.uuid):
             if identity in seen:
                 raise BadInput(f"'{identity}' is there twice", where=where)
             seen.add(identity)
+
+
+def check_exported(each: ExportedDomain, where: str) -> None:
+    """Refuse what could not have been kept of a managed domain.
+
+    Raises:
+        BadInput: `where` is its place.
+    """
+    if not each.history:
+        raise BadInput("a domain without a configuration", where=where)
+    if check_uuid(each.uuid) != each.uuid:
+        raise BadInput(f"invalid uuid {each.uuid!r}", where=where)
+    numbers = [revision.number for revision in each.history]
+    if numbers != sorted(set(numbers)) or numbers[0] < 1:
+        raise BadInput("revisions that are not in order", where=where)
+    check_domain_name(each.name)
+    if each.history[-1].config.uuid != each.uuid:
+        raise BadInput(f"the configuration of '{each.name}' has another uuid", where=where)
 
 
 def make_plan(export: Export, clash: Clash, domains: Iterable[DomainInfo]) -> _Plan:

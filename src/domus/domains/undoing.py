@@ -21,11 +21,13 @@ from domus.domains.journal import (
     ResumeDomain,
     ReturnCpus,
     SettleDevice,
+    SettleMove,
     TakeDevice,
     UndoRecord,
     UnpauseDomain,
 )
 from domus.domains.managed import Managed
+from domus.domains.migration.service import Migration
 from domus.domains.parts import Parts
 from domus.domains.saving import Saving
 from domus.domains.suspending import Suspending
@@ -45,6 +47,7 @@ class Undoing:
         suspending: Suspending,
         vcpus: Vcpus,
         cpupools: Cpupools,
+        migration: Migration,
     ) -> None:
         self._parts = parts
         self._managed = managed
@@ -53,6 +56,7 @@ class Undoing:
         self._suspending = suspending
         self._vcpus = vcpus
         self._cpupools = cpupools
+        self._migration = migration
 
     async def undo(self, record: UndoRecord) -> None:
         """Do what `record` says."""
@@ -83,3 +87,5 @@ class Undoing:
                 await self._cpupools.undo(record)
             case FinishResume():
                 await self._suspending.finish(record)
+            case SettleMove():
+                await self._migration.undo(record)

@@ -1,4 +1,4 @@
-"""What a host's administrator decides for all its guests."""
+"""What a host's administrator decides: for all its guests, and for those that come from other hosts."""
 
 from __future__ import annotations
 
@@ -12,3 +12,12 @@ class GuestDefaults(msgspec.Struct, frozen=True, kw_only=True):
     vnc_listen: str = ""  #: where its VNC display listens; "": on the loopback
     vnc_password: str | None = None  #: of its VNC display; None: none is asked for
     keymap: str = ""  #: of its display, such as "de"; "": QEMU's own
+
+
+class Relocation(msgspec.Struct, frozen=True, kw_only=True):
+    """Which other hosts' domains this host takes."""
+
+    accept: bool = True  #: any at all
+    #: patterns (regular expressions, blanks between) of names in certificates and of addresses; "": whoever
+    #: has a certificate of this host's authority
+    allow: str = ""

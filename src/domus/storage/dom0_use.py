@@ -30,6 +30,8 @@ class Mount:
     source: str  #: "/dev/sda1"
     point: str
     read_only: bool
+    root: str = "/"  #: the folder of the filesystem that is mounted there
+    kind: str = ""  #: of the filesystem: "ext4"
 
 
 def of_target(target: Target) -> Use | None:
@@ -77,7 +79,8 @@ def parse_mounts(text: str) -> list[Mount]:
         if dash and len(front) >= 6 and len(back) >= 3:
             # A mount is writable only when both the mount (left) and the filesystem (right) are.
             read_only = "ro" in front[5].split(",") or "ro" in back[2].split(",")
-            mounts.append(Mount(front[2], _unescape(back[1]), _unescape(front[4]), read_only))
+            source, point, root = (_unescape(text) for text in (back[1], front[4], front[3]))
+            mounts.append(Mount(front[2], source, point, read_only, root, back[0]))
     return mounts
 
 

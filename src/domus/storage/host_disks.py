@@ -56,13 +56,14 @@ def vpd_serial(page: bytes) -> str:
 def _disk(entry: Path) -> HostDisk:
     return HostDisk(
         device=f"/dev/{entry.name.replace('!', '/')}",
-        serial=_serial(entry),
+        serial=serial_of(entry),
         size_bytes=int(_read(entry / "size") or b"0") * _SECTOR_BYTES,
         read_only=_read(entry / "ro").strip() == b"1",
     )
 
 
-def _serial(entry: Path) -> str:
+def serial_of(entry: Path) -> str:
+    """The serial number of the disk with this folder in sysfs; empty when it has none."""
     # SCSI has the page, virtio-blk the attribute beside the disk, NVMe the one of its controller.
     page = _read(entry / "device/vpd_pg80")
     return vpd_serial(page) if page else _clean(_read(entry / "serial") or _read(entry / "device/serial"))

@@ -19,6 +19,7 @@ AREAS: Final = (
     "domains",
     "managed",
     "saving",
+    "migration",
     "devices",
     "passthrough",
     "host",

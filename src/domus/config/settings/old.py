@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Final, NamedTuple
 
-from domus.config.settings.table import Value
+from domus.config.settings.table import SETTINGS, Value
 
 _TRUE: Final = frozenset(["yes", "y", "1", "on", "true", "t"])
 _FALSE: Final = frozenset(["no", "n", "0", "off", "false", "f"])
@@ -88,6 +88,20 @@ def _ballooning(value: str) -> Meaning:
     return Meaning({"dom0.ballooning": truth(value)})
 
 
+def _relocation_server(value: str) -> Meaning:
+    return Meaning({"migration.accept": truth(value)})
+
+
+def _relocation_ssl_server(value: str) -> Meaning:
+    # "no" was the usual value beside a relocation server without TLS
+    return Meaning({"migration.accept": True} if truth(value) else {})
+
+
+def _hosts_allow(value: str) -> Meaning:
+    why = SETTINGS["migration.allow"].wrong(value)
+    return Meaning({}, f"it {why}") if why else Meaning({"migration.allow": value})
+
+
 _NO: Final = _FALSE
 _ZERO: Final = frozenset({"0"})
 _NONE: Final = frozenset({"", "none"})
@@ -125,15 +139,11 @@ PARAMETERS: Final = {
         Old("xend-unix-xmlrpc-server", "bool", instead=_API, harmless=_TRUE),
         Old("xend-port", "int", instead="listen.tls_port"),
         Old("xend-address", "text", instead="listen.tls_address", harmless=frozenset({"", "localhost"})),
-        Old("xend-relocation-server", "bool", instead=_RELOCATION, harmless=_NO),
+        Old("xend-relocation-server", "bool", _relocation_server),
         Old("xend-relocation-port", "int", instead=_RELOCATION),
         Old("xend-relocation-address", "text", instead=_RELOCATION, harmless=_NONE),
-        Old(
-            "xend-relocation-hosts-allow",
-            "text",
-            instead="whoever has a certificate of this host's authority",
-        ),
-        Old("xend-relocation-ssl-server", "bool", instead=_RELOCATION, harmless=_NO),
+        Old("xend-relocation-hosts-allow", "text", _hosts_allow),
+        Old("xend-relocation-ssl-server", "bool", _relocation_ssl_server),
         Old("xend-relocation-ssl-port", "int", instead=_RELOCATION),
         Old("xend-relocation-server-ssl-key-file", "text", instead="host.key in listen.tls_directory"),
         Old("xend-relocation-server-ssl-cert-file", "text", instead="host.crt in listen.tls_directory"),

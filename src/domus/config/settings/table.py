@@ -16,7 +16,7 @@ class Setting(NamedTuple):
     key: str
     default: Value
     help: str
-    kind: str = "text"  #: "text", "path", "address", "bridge", "port", "number", "flag", "level"
+    kind: str = "text"  #: "text", "path", "address", "bridge", "port", "number", "flag", "level", "patterns"
 
     def wrong(self, value: object) -> str:
         """Why `value` is none for it; "" when it is one."""
@@ -36,11 +36,22 @@ class Setting(NamedTuple):
                 return "" if value in LEVELS else f"is one of {', '.join(LEVELS)}"
             case "address":
                 return "" if not value or _is_address(value) else "is an IP address, or empty"
+            case "patterns":
+                return _why_no_patterns(value)
             case "bridge":
                 # Linux, net/core/dev.c: dev_valid_name
                 named = re.fullmatch(r"[^\s/:]{1,15}", value) and value not in (".", "..")
                 return "" if not value or named else "is the name of a bridge, at most 15 letters"
         return ""
+
+
+def _why_no_patterns(text: str) -> str:
+    for word in text.split():
+        try:
+            re.compile(word)
+        except re.error as error:
+            return f"has a wrong pattern {word!r}: {error}"
+    return ""
 
 
 def _is_address(text: str) -> bool:
@@ -74,6 +85,14 @@ SETTINGS: Final = {
         ),
         Setting("guests.vnc_password", "", "Password of VNC displays; empty: none is asked for."),
         Setting("guests.keymap", "", "Keyboard layout of displays, such as de; empty: QEMU's own."),
+        Setting("migration.accept", True, "Take domains of other hosts.", "flag"),
+        Setting(
+            "migration.allow",
+            "",
+            "Hosts whose domains are taken: regular expressions for the names in their certificates or their "
+            "addresses, blanks between; empty: all with a certificate.",
+            "patterns",
+        ),
         Setting("dom0.min_memory_mib", 0, "MiB that domain 0 keeps when guests need its memory.", "number"),
         Setting("dom0.ballooning", True, "Domain 0 gives memory to new guests.", "flag"),
     )

@@ -71,6 +71,9 @@ PROTOTYPES: Final[Prototypes] = {
     "libxl_event_wait": (c_int, (CTX, POINTER(c_void_p), c_uint64, c_void_p, c_void_p)),
     "libxl_event_to_json": (TEXT, (CTX, STRUCT)),
     "libxl_event_free": (None, (CTX, STRUCT)),
+    # libxenctrl, which libxl stands on (xenctrl.h)
+    "xc_interface_open": (c_void_p, (c_void_p, c_void_p, c_uint)),
+    "xc_interface_close": (c_int, (c_void_p,)),
     # libxentoollog
     "xtl_createlogger_stdiostream": (c_void_p, (c_void_p, c_int, c_uint)),
     "xtl_logger_destroy": (None, (c_void_p,)),

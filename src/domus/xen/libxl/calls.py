@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from domus.model.errors import HostProblem
 from domus.xen.libxl import abi
 from domus.xen.libxl.context import Context, Contexts
 from domus.xen.libxl.documents import INITIAL, check_lethal, mended
@@ -35,6 +36,17 @@ class Calls:
         with self._contexts.lease() as context:
             context.call(function, *about, byref(number), domid=domid)
         return number.value
+
+    @contextmanager
+    def _libxenctrl(self) -> Iterator[int]:
+        """The library that libxl stands on, for the few things that libxl has no function for."""
+        interface: int | None = self._library.xc_interface_open(None, None, 0)
+        if not interface:
+            raise HostProblem("libxenctrl cannot talk to Xen")
+        try:
+            yield interface
+        finally:
+            self._library.xc_interface_close(interface)
 
     @contextmanager
     def _struct(self, kind: str) -> Iterator[ctypes.Array[ctypes.c_char]]:

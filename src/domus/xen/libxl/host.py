@@ -6,6 +6,7 @@ import ctypes
 from ctypes import POINTER, byref, c_char_p, c_int, c_uint32, c_uint64, c_void_p
 from typing import Final
 
+from domus.model.errors import HostProblem
 from domus.xen.libxl.abi import CTX, STRUCT, TEXT, Prototypes
 from domus.xen.libxl.calls import Calls, Document
 from domus.xen.libxl.documents import whole_hw_cap
@@ -29,7 +30,18 @@ PROTOTYPES: Final[Prototypes] = {
     "libxl_xen_console_read_start": (c_void_p, (CTX, c_int)),
     "libxl_xen_console_read_line": (c_int, (CTX, c_void_p, POINTER(c_char_p))),
     "libxl_xen_console_read_finish": (None, (CTX, c_void_p)),
+    # libxenctrl (xenctrl.h): nothing in libxl tells what guests see of the CPUs
+    "xc_get_cpu_featureset": (c_int, (c_void_p, c_uint32, POINTER(c_uint32), POINTER(c_uint32))),
 }
+
+
+#: numbers of Xen's sets of CPU features (public/sysctl.h, XEN_SYSCTL_cpu_featureset_*)
+FEATURES_PV: Final = 2  #: what a PV guest sees unless its configuration says otherwise
+FEATURES_HVM: Final = 3  #: the same of PVH and HVM guests
+FEATURES_PV_MAX: Final = 4  #: what a PV guest can be given at all
+FEATURES_HVM_MAX: Final = 5
+
+_WORDS_OF_FEATURES: Final = 64  # Xen 4.20 has 22
 
 
 class HostCalls(Calls):
@@ -46,6 +58,19 @@ class HostCalls(Calls):
             context.call("libxl_get_physinfo", info)
             document = self._printed(context, "libxl_physinfo", info)
             return document | {"hw_cap": whole_hw_cap(document["hw_cap"], info.raw)}
+
+    def cpu_features(self, which: int) -> tuple[int, ...]:
+        """One of Xen's sets of CPU features, 32 of them in each number (public/arch-x86/cpufeatureset.h).
+
+        Raises:
+            HostProblem: this Xen does not have it.
+        """
+        number = c_uint32(_WORDS_OF_FEATURES)
+        words = (c_uint32 * _WORDS_OF_FEATURES)()
+        with self._libxenctrl() as interface:
+            if self._library.xc_get_cpu_featureset(interface, which, byref(number), words):
+                raise HostProblem(f"Xen does not tell its set {which} of CPU features")
+        return tuple(words[: number.value])
 
     def scheduler(self) -> str:
         """Name of the scheduler of the first CPU pool, such as "credit2"."""

@@ -1,4 +1,4 @@
-"""Domains into files and out of them: save, restore, core dumps; and what keeps a dead domain aside.
+"""Domains into files and streams, and out of them; core dumps; and what keeps a dead domain aside.
 
 The signatures are the same in Xen 4.17 to 4.20 (libxl.h; LIBXL_API_VERSION only adds inline wrappers for
 older callers, which a dynamic caller never meets).
@@ -7,7 +7,7 @@ older callers, which a dynamic caller never meets).
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_int, c_uint, c_void_p
+from ctypes import POINTER, byref, c_char_p, c_int, c_void_p
 from typing import Final
 
 from domus.model.errors import HostProblem
@@ -41,31 +41,36 @@ PROTOTYPES: Final[Prototypes] = {
     "libxl_domain_create_info_from_json": (c_int, (CTX, STRUCT, c_char_p)),
     "libxl_domain_preserve": (c_int, (CTX, DOMID, STRUCT, c_char_p, Uuid)),
     # libxenctrl, which libxl stands on (xenctrl.h); nothing in libxl changes a domain's handle
-    "xc_interface_open": (c_void_p, (c_void_p, c_void_p, c_uint)),
-    "xc_interface_close": (c_int, (c_void_p,)),
     "xc_domain_sethandle": (c_int, (c_void_p, DOMID, c_char_p)),
 }
 
 #: the stream that every Xen since 4.6 writes (xl.h, XL_MANDATORY_FLAG_STREAMv2)
 _STREAM: Final = {"stream_version": 2}
 
+#: libxl.h, LIBXL_SUSPEND_LIVE: the domain runs while its memory is written, in rounds
+_LIVE: Final = 2
+
 
 class Saving(Calls):
     """Memory to disk and back."""
 
-    def save(self, domid: int, fd: int, abort: Abort) -> None:
+    def save(self, domid: int, fd: int, abort: Abort, *, live: bool = False) -> None:
         """Write a domain's memory and state to `fd`; the domain has suspended itself on return.
 
         Whoever calls takes it away then, or lets it go on with `resume`: also after an error, when it may
         have suspended itself, or not.
+
+        Args:
+            live: it runs on until all but the last changes of its memory are written. How many rounds that
+                takes is libxl's to say (libxl_dom_save.c: 5 at the most, fewer below 50 changed pages).
 
         Raises:
             LibxlError: the guest did not suspend itself within 60 s, or the file cannot be written.
             Cancelled: by `abort`.
         """
         with self._contexts.lease() as context:
-            how = byref(abort.how)
-            context.call_abortably("libxl_domain_suspend", domid, fd, 0, how, abort=abort, domid=domid)
+            arguments = (domid, fd, _LIVE if live else 0, byref(abort.how))
+            context.call_abortably("libxl_domain_suspend", *arguments, abort=abort, domid=domid)
 
     def resume(self, domid: int) -> None:
         """Let a domain go on that has suspended itself for `save`.
@@ -132,11 +137,6 @@ class Saving(Calls):
         Raises:
             HostProblem: Xen refused.
         """
-        interface = self._library.xc_interface_open(None, None, 0)
-        if not interface:
-            raise HostProblem("libxenctrl cannot talk to Xen")
-        try:
+        with self._libxenctrl() as interface:
             if self._library.xc_domain_sethandle(interface, domid, uuid):
                 raise HostProblem("Xen refused another uuid", where=f"domain {domid}")
-        finally:
-            self._library.xc_interface_close(interface)

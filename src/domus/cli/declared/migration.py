@@ -1,0 +1,39 @@
+"""Domains to other hosts."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from domus.cli.command import Command, Option
+
+COMMANDS: Final[tuple[Command, ...]] = (
+    Command(
+        name="migrate",
+        usage="[-l] DOM HOST",
+        sentence="Move a domain to another host, with all that is kept of it.",
+        runs="migrate:run",
+        options=(
+            Option("l", "live", "Let the domain run while its memory is sent."),
+            Option("", "dry-run", "Only say what would be in the way, on both hosts."),
+            Option("", "json", "Print what --dry-run, or --list, finds as JSON."),
+            Option("", "bandwidth", "Send no more than this.", value="MIB/S"),
+            Option("", "assume-shared", "Disks of the same path are the same on both hosts."),
+            Option("", "cancel", "Stop the move of DOM that is under way."),
+            Option(
+                "",
+                "decide",
+                "Say where DOM is, after an accident that the hosts cannot clear up.",
+                value="WHERE",
+                choices=("here", "there"),
+            ),
+            Option("", "list", "List the moves that the host remembers."),
+            Option("p", "port", "TLS port of the other host's xend.", value="PORT"),
+            Option("s", "ssl", "Always so: accepted for old scripts."),
+            Option("r", "resource", "Send no more than this: xm's --bandwidth.", value="MBIT/S"),
+            Option("c", "change_home_server", "Always so: what is kept of a managed domain moves with it."),
+            Option("n", "node", "NUMA node on the other host; it chooses by itself.", value="NODE"),
+            Option("", "max-iterations", "Rounds of a live move; libxl makes 5 at the most.", value="ROUNDS"),
+            Option("", "downtime-limit", "Pause of a live move; libxl has its own limit.", value="MS"),
+        ),
+    ),
+)

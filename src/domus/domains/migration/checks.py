@@ -1,0 +1,238 @@
+"""What two hosts find before a domain moves: each problem is told, not only the first."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from domus.devices.vbd import Plugging, is_writable, plugging
+from domus.domains import prepare
+from domus.domains.parts import Parts
+from domus.model.config import Disk, DomainConfig, GuestType
+from domus.model.domain import DomainInfo
+from domus.model.errors import (
+    AlreadyExists,
+    Conflict,
+    DomusError,
+    HostProblem,
+    NoCapacity,
+    NotFound,
+    Problem,
+    WrongState,
+)
+from domus.model.migration import INCOMING, PROTOCOL, DiskIdentity, HostFacts, Offer
+from domus.storage import blobs, identity, targets
+from domus.storage.blobs import BlobStore
+from domus.xen.libxl.host import FEATURES_HVM, FEATURES_HVM_MAX, FEATURES_PV, FEATURES_PV_MAX
+
+_NOT_SHARED_HINT: Final = "put it where both hosts have it, or say --assume-shared if they do"
+
+
+class Problems:
+    """The problems found so far."""
+
+    def __init__(self) -> None:
+        self.found: list[Problem] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """What the block raises is a problem, and no more than that."""
+        try:
+            yield
+        except DomusError as error:
+            self.found.append(error.problem())
+
+    def add(self, error: DomusError) -> None:
+        """One more."""
+        self.found.append(error.problem())
+
+
+# The host that sends
+
+
+def facts(parts: Parts, guest_type: GuestType, port: int) -> HostFacts:
+    """What the other host wants to know of this one. Worker threads."""
+    version = parts.libxl.version()
+    return HostFacts(
+        host=os.uname().nodename,
+        port=port,
+        xen=(int(version["xen_version_major"]), int(version["xen_version_minor"])),
+        features=_features(parts, FEATURES_PV if guest_type is GuestType.PV else FEATURES_HVM),
+    )
+
+
+def cannot_leave(info: DomainInfo, config: DomainConfig) -> Problems:
+    """What keeps a domain on its host."""
+    problems = Problems()
+    if config.disable_migrate:
+        problems.add(WrongState(f"the configuration of '{info.name}' forbids migration", where="nomigrate"))
+    if config.pci_devices:
+        devices = f"{len(config.pci_devices)} PCI device{'s' if len(config.pci_devices) > 1 else ''}"
+        problems.add(
+            WrongState(f"'{info.name}' has {devices} of this host", where="pci", hint="xm pci-detach first")
+        )
+    for place, disk in enumerate(config.disks):
+        if plugging(disk, config.guest_type) is Plugging.ELSEWHERE:
+            what = f"{disk.vdev} is served by driver domain {disk.backend_domain!r} of this host"
+            problems.add(WrongState(what, where=f"disk[{place}]"))
+    return problems
+
+
+def disks_of(config: DomainConfig) -> tuple[DiskIdentity, ...]:
+    """Which disks a domain has. Worker threads."""
+    found = []
+    for disk in config.disks:
+        if has_target(disk, config.guest_type) and disk.target is not None:
+            target = targets.inspect(disk.target, writable=False)
+            found.append(identity.of(disk.vdev, target))
+    return tuple(found)
+
+
+def can_be_live(parts: Parts, guest_type: GuestType) -> bool:
+    """The hypervisor can tell which pages a running guest of this kind changes. Worker threads.
+
+    A PV guest's pages are watched by shadow paging, which many hypervisors are built without; those of
+    others by whatever translates their addresses.
+    """
+    return guest_type is not GuestType.PV or bool(parts.libxl.physinfo().get("cap_shadow"))
+
+
+# The host that receives
+
+
+async def cannot_come(parts: Parts, store: BlobStore, offer: Offer) -> tuple[Problems, DomainConfig]:
+    """What keeps a domain from coming here; and its configuration with this host's names for its disks."""
+    problems, config = Problems(), offer.config
+    with problems.noted():
+        _check_versions(parts, offer)
+    with problems.noted():
+        await _check_identity(parts, config)
+    with problems.noted():
+        await parts.workers.call(_check_cpus, parts, offer)
+    config = await parts.workers.call(_with_disks, problems, offer)
+    async with parts.claims.checking() as others:
+        for place, disk in enumerate(config.disks):
+            with problems.noted():
+                await parts.workers.call(
+                    prepare.prepare_disk, disk, config.guest_type, others, f"disk[{place}]"
+                )
+    for place, nic in enumerate(config.nics):
+        with problems.noted():
+            prepare.prepare_nic(nic, f"vif[{place}]")
+    for image in (config.kernel, config.ramdisk):
+        if image and not image.startswith(blobs.PREFIX) and not os.path.exists(image):  # noqa: PTH110
+            problems.add(NotFound(f"{image} is not on this host", hint="its next boot would need it"))
+    with problems.noted():
+        await parts.workers.call(_check_memory, parts, config, offer.present)
+    return problems, config
+
+
+def missing_images(store: BlobStore, config: DomainConfig) -> tuple[str, ...]:
+    """The images that this host does not have."""
+    return tuple(
+        image
+        for image in (config.kernel, config.ramdisk)
+        if image and image.startswith(blobs.PREFIX) and image.removeprefix(blobs.PREFIX) not in store
+    )
+
+
+def _check_versions(parts: Parts, offer: Offer) -> None:
+    if offer.protocol != PROTOCOL:
+        raise Conflict(
+            f"{offer.sender.host} speaks migration protocol {offer.protocol}, this host {PROTOCOL}",
+            hint="bring both to the same version of Domus",
+        )
+    version = parts.libxl.version()
+    xen = (int(version["xen_version_major"]), int(version["xen_version_minor"]))
+    if offer.sender.xen > xen:
+        theirs, ours = (".".join(map(str, each)) for each in (offer.sender.xen, xen))
+        raise Conflict(
+            f"{offer.sender.host} has Xen {theirs}, this host {ours}, which reads no streams of a newer one"
+        )
+
+
+async def _check_identity(parts: Parts, config: DomainConfig) -> None:
+    domains = await parts.list()
+    for info in domains:
+        if info.uuid == config.uuid and info.domid is not None:
+            raise AlreadyExists(f"this host has this very domain: '{info.name}' with ID '{info.domid}'")
+        if info.uuid != config.uuid and info.name in (config.name, config.name + INCOMING):
+            raise AlreadyExists(f"VM name '{info.name}' already exists")
+    prepare.check_waiting(config, parts.kept.waiting())
+
+
+def _check_cpus(parts: Parts, offer: Offer) -> None:
+    guest_type = offer.config.guest_type
+    if guest_type is not GuestType.PV and not parts.libxl.physinfo().get("cap_hvm"):
+        raise HostProblem(f"this host's CPUs, or its BIOS, have no {guest_type.upper()} guests")
+    ours = _features(parts, FEATURES_PV_MAX if guest_type is GuestType.PV else FEATURES_HVM_MAX)
+    lacking = missing_features(offer.sender.features, ours)
+    if lacking and ours:
+        raise Conflict(
+            f"the CPUs of this host lack what the guest may use: {', '.join(lacking)}",
+            where="cpuid",
+            hint="start it with a cpuid= that leaves them out, on either host, then it can move",
+        )
+
+
+def missing_features(theirs: tuple[int, ...], ours: tuple[int, ...]) -> list[str]:
+    """The bits of one of Xen's sets of CPU features that another does not have, as "word:bit"."""
+    padded = (*ours, *(0 for _ in theirs[len(ours) :]))
+    return [
+        f"{place}:{bit}"
+        for place, (their_word, our_word) in enumerate(zip(theirs, padded, strict=False))
+        for bit in range(32)
+        if (their_word & ~our_word) >> bit & 1
+    ]
+
+
+def _with_disks(problems: Problems, offer: Offer) -> DomainConfig:
+    known = {each.vdev: each for each in offer.disks}
+    disks = []
+    for place, disk in enumerate(offer.config.disks):
+        wanted = known.get(disk.vdev)
+        if wanted is not None and not offer.assume_shared:
+            with problems.noted():
+                disk = replace(disk, target=_same_here(wanted, disk, f"disk[{place}]"))
+        disks.append(disk)
+    return replace(offer.config, disks=tuple(disks))
+
+
+def _same_here(wanted: DiskIdentity, disk: Disk, where: str) -> str:
+    """This host's name for a disk."""
+    if wanted.local:
+        raise Conflict(f"{disk.vdev} is not shared: {wanted.local}", where=where, hint=_NOT_SHARED_HINT)
+    target = identity.find(wanted, writable=is_writable(disk))
+    if target is None:
+        raise NotFound(f"{disk.vdev} is not on this host: {' / '.join(wanted.marks)}", where=where)
+    if target.size_bytes != wanted.size_bytes:
+        raise Conflict(
+            f"{disk.vdev} has {wanted.size_bytes} bytes over there, {target.size_bytes} here", where=where
+        )
+    return wanted.target if target.asked == wanted.target else target.asked
+
+
+def has_target(disk: Disk, guest_type: GuestType) -> bool:
+    """It is a file or a device of the host."""
+    return disk.target is not None and plugging(disk, guest_type) in (Plugging.LOOP, Plugging.QEMU)
+
+
+def _check_memory(parts: Parts, config: DomainConfig, present: dict[str, Any]) -> None:
+    from domus.config.compile import to_libxl  # heavy: only who builds needs it
+
+    document: dict[str, Any] = to_libxl(config, hotplug_script="/bin/true", host_nodes=())
+    document["b_info"].update(present)
+    need, free = parts.libxl.need_memory_kib(document), parts.libxl.free_memory_kib()
+    if need > free:
+        raise NoCapacity(f"it needs {-(-need // 1024)} MiB, {free // 1024} MiB are free")
+
+
+def _features(parts: Parts, which: int) -> tuple[int, ...]:
+    try:
+        return parts.libxl.cpu_features(which)
+    except HostProblem:
+        return ()  # an older Xen: it refuses the stream itself when the CPUs do not fit

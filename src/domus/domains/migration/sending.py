@@ -1,0 +1,339 @@
+"""The host that sends: a domain's memory goes to another host, and then the domain is its."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import secrets
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from domus.domains import savefile
+from domus.domains.build import Handle
+from domus.domains.journal import SettleMove
+from domus.domains.migration import checks
+from domus.domains.migration.frames import Packer
+from domus.domains.migration.link import Connect, Link
+from domus.domains.migration.moves import Moves
+from domus.domains.migration.settling import Settling
+from domus.domains.parts import Parts
+from domus.domains.saving import Saving, present_config
+from domus.model.config import DomainConfig
+from domus.model.domain import DomainInfo
+from domus.model.errors import (
+    Cancelled,
+    Conflict,
+    DomusError,
+    HostProblem,
+    LibxlError,
+    Problem,
+    WrongState,
+    from_problem,
+)
+from domus.model.managed import ExportedDomain
+from domus.model.migration import Check, DiskIdentity, MigrateRequest, Move, Offer, Stage
+from domus.model.operation import Operation
+from domus.storage import blobs
+from domus.storage.blobs import BlobStore
+from domus.storage.writes import wait_written
+from domus.xen.libxl import Abort
+
+log = logging.getLogger(__name__)
+
+#: seconds for the last writes of a suspended guest to reach its disks
+_WRITTEN_WITHIN: Final = 20.0
+_TELL_EVERY: Final = 0.5
+_MEBIBYTE: Final = 1 << 20
+
+
+class Sending:
+    """Sends domains to other hosts. For the event loop."""
+
+    def __init__(
+        self,
+        parts: Parts,
+        store: BlobStore,
+        saving: Saving,
+        moves: Moves,
+        settling: Settling,
+        connect: Connect,
+    ) -> None:
+        self._parts = parts
+        self._store = store
+        self._saving = saving
+        self._moves = moves
+        self._settling = settling
+        self._connect = connect
+        self.port = 0  #: where our own xend is asked after an accident
+
+    async def check(self, reference: str, request: MigrateRequest) -> Check:
+        """What would make a move fail, on both hosts; nothing is changed.
+
+        Raises:
+            DomainNotFound, Forbidden, WrongState (it does not run).
+            Unreachable: the other host does not answer, or refuses our certificate.
+        """
+        info, domid = await self._saving.running(reference, "migrate")
+        link = self._connect(request.to)
+        try:
+            offer, problems, remarks = await self._offer(info, domid, request)
+            answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
+        finally:
+            link.close()
+        return Check(problems=(*problems, *answer.problems), remarks=tuple(remarks))
+
+    async def migrate(self, reference: str, request: MigrateRequest, *, who: str) -> Operation:
+        """Move a domain to another host.
+
+        Raises:
+            DomainNotFound, Busy.
+            Forbidden: domain 0.
+            WrongState: it does not run.
+        """
+        info, domid = await self._saving.running(reference, "migrate")
+
+        async def body(operation: Handle) -> None:
+            link = self._connect(request.to)
+            try:
+                await self._move(operation, info, domid, request, link, who)
+            finally:
+                link.close()
+
+        return await self._parts.begin(
+            "migrate",
+            body,
+            info.name,
+            info.uuid,
+            domain=info.name,
+            uuid=info.uuid,
+            doing=f"it is moving to {request.to.name}",
+            who=who,
+        )
+
+    # Steps
+
+    async def _move(
+        self,
+        operation: Handle,
+        info: DomainInfo,
+        domid: int,
+        request: MigrateRequest,
+        link: Link,
+        who: str,
+    ) -> None:
+        other = request.to.name
+        async with operation.step(f"asking {other}"):
+            offer, problems, remarks = await self._offer(info, domid, request)
+            if problems:
+                answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
+                raise _refusal(other, (*problems, *answer.problems))
+            await self._agree(offer, link, other)
+        move = Move(
+            id=offer.id,
+            stage=Stage.SENDING,
+            domain=info.name,
+            uuid=info.uuid,
+            domid=domid,
+            partner=request.to,
+            who=who,
+            started=time.time(),
+            managed=offer.managed,
+        )
+        live = request.live and not remarks
+        for remark in remarks:
+            log.info("migration of %s: %s", info.name, remark)
+        async with operation.step("sending its memory", undo=SettleMove(move.id)):
+            await self._moves.put(move)
+            await self._stream(operation, info, domid, link, move, live=live, limit=request.bandwidth)
+        async with operation.step("waiting for its last writes"):
+            await self._parts.workers.call(wait_written, self._disks(domid), within=_WRITTEN_WITHIN)
+        # From here on only the other host's word counts: written down before it is asked for.
+        await operation.commit(SettleMove(move.id))
+        await self._moves.change(move.id, stage=Stage.HANDING_OVER)
+        async with operation.step(f"handing it over to {other}"):
+            move = await self._settling.persist(move.id, link=link, tell=operation.say)
+        if move.stage is Stage.KEPT:
+            raise Conflict(f"'{info.name}' stays here: {move.told}", where=other)
+
+    async def _agree(self, offer: Offer, link: Link, other: str) -> None:
+        for _ in range(2):
+            answer = await self._parts.workers.call(link.offer, offer)
+            if answer.problems:
+                raise _refusal(other, answer.problems)
+            if not answer.missing:
+                return
+            for image in answer.missing:
+                path = await self._parts.workers.call(self._store.get, image.removeprefix(blobs.PREFIX))
+                await self._parts.workers.call(link.put_image, path)
+        raise HostProblem(f"{other} asks again and again for the same kernel", where=other)
+
+    async def _offer(
+        self, info: DomainInfo, domid: int, request: MigrateRequest
+    ) -> tuple[Offer, list[Problem], list[str]]:
+        parts = self._parts
+        document = await parts.workers.call(parts.libxl.retrieve_config, domid)
+        kept = parts.kept.running(info.uuid, domid)
+        asked_for = None if kept is None else kept.config
+        config = await parts.workers.call(present_config, document, asked_for, info.name)
+        config = replace(config, name=info.name, uuid=info.uuid)
+        problems = checks.cannot_leave(info, config)
+        disks: tuple[DiskIdentity, ...] = ()
+        with problems.noted():
+            disks = await parts.workers.call(checks.disks_of, config)
+        offer = Offer(
+            id=secrets.token_hex(8),
+            config=config,
+            present=savefile.present(document),
+            sender=await parts.workers.call(checks.facts, parts, config.guest_type, self.port),
+            disks=disks,
+            managed=await self._managed(info.uuid),
+            assume_shared=request.assume_shared,
+        )
+        return offer, problems.found, await self._remarks(config, request)
+
+    async def _remarks(self, config: DomainConfig, request: MigrateRequest) -> list[str]:
+        live = await self._parts.workers.call(checks.can_be_live, self._parts, config.guest_type)
+        if request.live and not live:
+            return [
+                "this hypervisor has no shadow paging, without which a PV guest cannot move live: it is "
+                "suspended while its memory is sent"
+            ]
+        return []
+
+    async def _managed(self, uuid: str) -> ExportedDomain | None:
+        managed = self._parts.definitions.get(uuid)
+        if managed is None:
+            return None
+        history = await self._parts.definitions.history(uuid)
+        return ExportedDomain(uuid=uuid, start=managed.start, history=tuple(history))
+
+    async def _stream(
+        self,
+        operation: Handle,
+        info: DomainInfo,
+        domid: int,
+        link: Link,
+        move: Move,
+        *,
+        live: bool,
+        limit: int,
+    ) -> None:
+        """Send libxl's stream; on return the domain is suspended here, and built there."""
+        packer, abort = Packer(limit), Abort()
+        workers = self._parts.workers
+
+        async def save() -> None:
+            try:
+                await workers.call_abortably(
+                    abort.ask, lambda: self._parts.libxl.save(domid, packer.descriptor, abort, live=live)
+                )
+            except BaseException:
+                packer.abandon()
+                raise
+            packer.end()
+
+        async def send() -> None:
+            try:
+                answer = await workers.call_abortably(
+                    link.hang_up, lambda: link.send(move.id, packer.frames())
+                )
+            except BaseException:
+                packer.close()
+                abort.ask()
+                raise
+            if answer.stage is not Stage.READY:
+                raise HostProblem(f"{move.partner.name} did not build it: it is {answer.stage}")
+
+        try:
+            async with _telling(_progress(packer, info, operation)):
+                await _both(save(), send())
+        except LibxlError as error:
+            raise _save_failure(error, domid) from error
+        finally:
+            packer.close()
+
+    def _disks(self, domid: int) -> list[Any]:
+        return [
+            each.number
+            for each in self._parts.hotplug.occupants()
+            if each.device.domid == domid and each.writable and each.number is not None
+        ]
+
+
+async def _both(saving: Awaitable[None], sending: Awaitable[None]) -> None:
+    """Wait for both; when one fails the other is ended, and what the network said counts for more."""
+    tasks = [asyncio.ensure_future(saving), asyncio.ensure_future(sending)]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        failed = [each for each in tasks if each.done() and (each.cancelled() or each.exception())]
+        if failed or not all(each.done() for each in tasks):
+            for each in tasks:
+                each.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    errors = [each.exception() for each in reversed(tasks) if not each.cancelled() and each.exception()]
+    first = failed[0].exception() if failed and not failed[0].cancelled() else None
+    for error in (first, *errors):
+        if error is not None and not isinstance(error, Cancelled):
+            raise error
+    if any(each.cancelled() or each.exception() for each in tasks):
+        raise Cancelled("the migration was stopped")
+
+
+def _refusal(other: str, problems: tuple[Problem, ...]) -> DomusError:
+    if len(problems) == 1:
+        error = from_problem(problems[0])
+        return type(error)(f"{error.what} (from {other})", where=error.where, hint=error.hint)
+    told = "; ".join(f"{each.where}: {each.title}" if each.where else each.title for each in problems)
+    return Conflict(f"{len(problems)} things are in the way: {told}", where=other, hint="see --dry-run")
+
+
+def _save_failure(error: LibxlError, domid: int) -> DomusError:
+    text = error.what
+    if "acknowledge suspend" in text or "did not suspend" in text or "timed out" in text.lower():
+        return WrongState(
+            f"Timeout waiting for domain {domid} to suspend",
+            hint="it goes on here; only a guest with Xen drivers that listen can be moved",
+        )
+    return HostProblem(f"its memory cannot be sent: {text}", hint="it goes on here")
+
+
+def _progress(packer: Packer, info: DomainInfo, operation: Handle) -> Callable[[], None]:
+    size = max(info.memory_kib, 1) * 1024
+    begun = time.monotonic()
+    former = [begun, 0, 0]  # moment, bytes taken, bytes sent
+
+    def tell() -> None:
+        now = time.monotonic()
+        seconds = now - former[0]
+        taken, sent = (packer.taken - former[1]) / seconds, (packer.sent - former[2]) / seconds
+        former[:] = [now, packer.taken, packer.sent]
+        done = min(packer.taken / size, 1.0)
+        left = f", {(size - packer.taken) / taken:.0f} s left" if taken and done < 1 else ""
+        again = f", {(packer.taken - size) // _MEBIBYTE} MiB of changes" if packer.taken > size else ""
+        operation.say(
+            f"sending its memory: {taken / _MEBIBYTE:.1f} MiB/s, {sent / _MEBIBYTE:.1f} on the wire"
+            f"{left}{again}",
+            done,
+        )
+
+    return tell
+
+
+@asynccontextmanager
+async def _telling(tell: Callable[[], None]) -> AsyncIterator[None]:
+
+    async def often() -> None:
+        while True:
+            await asyncio.sleep(_TELL_EVERY)
+            tell()
+
+    task = asyncio.create_task(often(), name="progress")
+    try:
+        yield
+    finally:
+        task.cancel()

@@ -1,0 +1,142 @@
+"""Domains on their way from one host to another: what the hosts tell each other, and what each remembers."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Final
+
+import msgspec
+
+from domus.model.config import DomainConfig
+from domus.model.errors import Problem
+from domus.model.managed import ExportedDomain
+from domus.model.places import TLS_PORT
+
+#: of what hosts tell each other; a host refuses offers of another one
+PROTOCOL: Final = 1
+
+#: what the name of a domain ends in while it arrives, as xl has it
+INCOMING: Final = "--incoming"
+
+
+class Stage(StrEnum):
+    """How far a move is, on one of its two hosts. What each means is in docs/migration.md."""
+
+    SENDING = "sending"  #: it is the sender's, which may take all of it back
+    HANDING_OVER = "handing-over"  #: the sender has said yes: what the other says decides, or a person
+    SENT = "sent"  #: it is the other host's
+    KEPT = "kept"  #: it stays the sender's
+    RECEIVING = "receiving"  #: its memory arrives
+    READY = "ready"  #: it is built, and paused until the sender says yes
+    TAKEN = "taken"  #: it is the receiver's
+    REFUSED = "refused"  #: it never will be
+
+    @property
+    def decided(self) -> bool:
+        """It is known whose the domain is."""
+        return self in (Stage.SENT, Stage.KEPT, Stage.TAKEN, Stage.REFUSED)
+
+    @property
+    def arriving(self) -> bool:
+        """It is the receiver's side of a move."""
+        return self in (Stage.RECEIVING, Stage.READY, Stage.TAKEN, Stage.REFUSED)
+
+
+class Partner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """The other host of a move, and where its xend is reached."""
+
+    name: str  #: for people
+    address: str
+    port: int = TLS_PORT
+    server_name: str = ""  #: the name in its certificate; "": `address`
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What one host remembers of a move."""
+
+    id: str  #: the same on both hosts
+    stage: Stage
+    domain: str
+    uuid: str
+    domid: int | None = None  #: here
+    partner: Partner
+    who: str = ""  #: who asked for it; of one that arrives, whose certificate the sender showed
+    started: float = 0.0  #: seconds since the epoch
+    changed: float = 0.0  #: when it got to this stage
+    settled: bool = False  #: everything that follows from its stage is done
+    told: str = ""  #: why it stands where it stands, for people
+    managed: ExportedDomain | None = None  #: what is kept of it, and is kept where it is
+
+
+class DiskIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What tells one disk of a domain from all others, whatever a host calls it."""
+
+    vdev: str
+    target: str = ""  #: the sender's name for it
+    marks: tuple[str, ...] = ()  #: each is the same on every host that has this very disk; none: it is local
+    size_bytes: int = 0
+    local: str = ""  #: why it can be of no other host, for people: "a file on ext4"
+
+
+class HostFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What decides whether a domain of one host can go on on another."""
+
+    host: str
+    port: int = TLS_PORT  #: of its xend, for questions after an accident
+    xen: tuple[int, int]  #: version
+    features: tuple[
+        int, ...
+    ] = ()  #: of CPUs, as guests of this kind see them: Xen's featureset, 32 bits each
+
+
+class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """POST /v1/migrations: one xend asks another whether it takes a domain."""
+
+    protocol: int = PROTOCOL
+    id: str
+    config: DomainConfig
+    present: dict[str, Any] = {}  #: members of libxl's b_info as they are now
+    sender: HostFacts
+    disks: tuple[DiskIdentity, ...] = ()
+    managed: ExportedDomain | None = None
+    assume_shared: bool = False  #: disks of the same path are the same
+    check_only: bool = False
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the other xend says to an offer; without problems it expects the domain now."""
+
+    host: str
+    problems: tuple[Problem, ...] = ()
+    missing: tuple[str, ...] = ()  #: images that it needs first, "sha256:HEX"
+
+
+class MigrateRequest(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """POST /v1/domains/REF/migrate: move it to another host."""
+
+    to: Partner
+    live: bool = False  #: it runs while its memory is copied
+    bandwidth: int = 0  #: bytes per second at the most; 0: as fast as it goes
+    assume_shared: bool = False  #: disks of the same path are the same, whatever they look like
+
+
+class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What two hosts found before a move."""
+
+    problems: tuple[Problem, ...] = ()  #: what would make it fail
+    remarks: tuple[str, ...] = ()  #: what one should know
+
+
+class Side(StrEnum):
+    """Where a domain is, as a person decides."""
+
+    HERE = "here"
+    THERE = "there"
+
+
+class DecideRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains/REF/decide: what a person knows, and the hosts could not find out."""
+
+    side: Side
