@@ -14,6 +14,7 @@ from pathlib import Path
 
 from bench.figures import XM, Figure, median, spread, timed
 from bench.languages import languages
+from bench.migration import migrating
 from domus.client import Client
 from domus.lab import guest
 from domus.lab.host import LabHost
@@ -54,6 +55,7 @@ def main() -> None:
             figures += languages(options.runs)
         finally:
             host.remove()
+        figures += migrating(options.runs)
     if options.json:
         print(json.dumps([figure._asdict() for figure in figures], indent=2))
         return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 from collections.abc import Iterator
 from contextlib import suppress
@@ -35,6 +36,14 @@ class _Peer(RemotePeer):
         self.forget()
         self._descriptor = os.dup(conversation.socket.fileno())
         return conversation
+
+    def has_answered(self) -> bool:
+        """Something has arrived, or the connection has ended."""
+        if self._descriptor is None:
+            return False
+        poll = select.poll()
+        poll.register(self._descriptor, select.POLLIN | select.POLLHUP)
+        return bool(poll.poll(0))
 
     def hang_up(self) -> None:
         """Whoever reads or writes on the connection finds it ended."""
@@ -76,8 +85,15 @@ class HostLink:
         client.put_blob(path)
 
     def send(self, move_id: str, frames: Iterator[bytes]) -> Move:
-        """Send libxl's stream."""
-        return self._calls.send(move_id, frames)
+        """Send libxl's stream, unless there is an answer before its end: then it is of no use any more."""
+
+        def until_answered() -> Iterator[bytes]:
+            for frame in frames:
+                if self._peer.has_answered():
+                    return
+                yield frame
+
+        return self._calls.send(move_id, until_answered())
 
     def commit(self, move_id: str) -> Move:
         """Say that it may run there."""

@@ -154,6 +154,8 @@ class FinishResume(msgspec.Struct, frozen=True, tag="finish-resume"):
 class SettleMove(msgspec.Struct, frozen=True, tag="settle-move"):
     """A move from or to another host: brought to the end that both hosts can know of."""
 
+    after_kill: ClassVar[str] = "whose the domain is, xend finds out now: xm migrate --list"
+
     id: str
 
 

@@ -136,7 +136,8 @@ class Operations(Generic[R]):
             await self._end(operation.id, OperationState.DONE, None)
             self._on_change(self._known[operation.id])
             return
-        undone = "it is undone" if whole else "not all of it is undone, see xend's log"
+        told = next((each.after_kill for each in records if hasattr(each, "after_kill")), "it is undone")
+        undone = told if whole else "not all of it is undone, see xend's log"
         problem = HostProblem(f"xend ended in the middle of {operation.kind}; {undone}")
         ended = msgspec.structs.replace(
             operation, state=OperationState.FAILED, ended=time.time(), problem=problem.problem()

@@ -66,6 +66,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     settled: bool = False  #: everything that follows from its stage is done
     told: str = ""  #: why it stands where it stands, for people
     managed: ExportedDomain | None = None  #: what is kept of it, and is kept where it is
+    memory_bytes: int = 0  #: of libxl's stream
+    sent_bytes: int = 0  #: of it as it was sent, packed
 
 
 class DiskIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

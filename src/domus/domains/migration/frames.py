@@ -44,7 +44,7 @@ class Packer:
     """
 
     def __init__(self, limit: int = 0, now: Callable[[], float] = time.monotonic) -> None:
-        self._reading, self.descriptor = _pipe()
+        self._reading, self.descriptor = _pipe()  # closed by `close`, at the latest
         self.taken = 0  #: bytes from libxl
         self.sent = 0  #: bytes of frames
         self._limit = limit

@@ -148,12 +148,15 @@ class Sending:
             log.info("migration of %s: %s", info.name, remark)
         async with operation.step("sending its memory", undo=SettleMove(move.id)):
             await self._moves.put(move)
-            await self._stream(operation, info, domid, link, move, live=live, limit=request.bandwidth)
+            packer = Packer(request.bandwidth)
+            await self._stream(operation, info, domid, link, move, packer, live=live)
         async with operation.step("waiting for its last writes"):
             await self._parts.workers.call(wait_written, self._disks(domid), within=_WRITTEN_WITHIN)
         # From here on only the other host's word counts: written down before it is asked for.
         await operation.commit(SettleMove(move.id))
-        await self._moves.change(move.id, stage=Stage.HANDING_OVER)
+        await self._moves.change(
+            move.id, stage=Stage.HANDING_OVER, memory_bytes=packer.taken, sent_bytes=packer.sent
+        )
         async with operation.step(f"handing it over to {other}"):
             move = await self._settling.persist(move.id, link=link, tell=operation.say)
         if move.stage is Stage.KEPT:
@@ -218,12 +221,12 @@ class Sending:
         domid: int,
         link: Link,
         move: Move,
+        packer: Packer,
         *,
         live: bool,
-        limit: int,
     ) -> None:
         """Send libxl's stream; on return the domain is suspended here, and built there."""
-        packer, abort = Packer(limit), Abort()
+        abort = Abort()
         workers = self._parts.workers
 
         async def save() -> None:
@@ -265,7 +268,10 @@ class Sending:
 
 
 async def _both(saving: Awaitable[None], sending: Awaitable[None]) -> None:
-    """Wait for both; when one fails the other is ended, and what the network said counts for more."""
+    """Wait for both; when one fails the other is ended. What made the first fail is raised.
+
+    When both have failed at once, what the other host said counts for more than libxl's broken pipe.
+    """
     tasks = [asyncio.ensure_future(saving), asyncio.ensure_future(sending)]
     try:
         await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
@@ -275,12 +281,12 @@ async def _both(saving: Awaitable[None], sending: Awaitable[None]) -> None:
             for each in tasks:
                 each.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-    errors = [each.exception() for each in reversed(tasks) if not each.cancelled() and each.exception()]
-    first = failed[0].exception() if failed and not failed[0].cancelled() else None
-    for error in (first, *errors):
+    order = [*reversed(failed), *(each for each in tasks if each not in failed)]
+    errors = [each.exception() for each in order if not each.cancelled()]
+    for error in errors:
         if error is not None and not isinstance(error, Cancelled):
             raise error
-    if any(each.cancelled() or each.exception() for each in tasks):
+    if len(errors) < len(tasks) or any(errors):
         raise Cancelled("the migration was stopped")
 
 

@@ -244,6 +244,7 @@ class Settling:
             await parts.kept.forget(move.uuid)
         if move.managed is not None:
             await parts.definitions.replace_all([move.uuid], [])
+            self._publish(EventKind.DOMAIN_DELETED, move, who=move.who)
         self._publish(EventKind.DOMAIN_MOVED_AWAY, move, to=move.partner.name)
         return await self._moves.change(move.id, settled=True)
 
@@ -261,6 +262,8 @@ class Settling:
                 await parts.kept.put(replace(kept, config=replace(kept.config, name=move.domain)))
         if move.managed is not None:
             await parts.definitions.replace_all([move.uuid], [move.managed])
+            revision = str(move.managed.history[-1].number)
+            self._publish(EventKind.DOMAIN_DEFINED, move, who=move.who, revision=revision)
         self._publish(EventKind.DOMAIN_ARRIVED, move, host=move.partner.name)
 
     async def _is_here(self, move: Move) -> bool:
