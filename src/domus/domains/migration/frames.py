@@ -44,6 +44,9 @@ class Packer:
     """
 
     def __init__(self, limit: int = 0, now: Callable[[], float] = time.monotonic) -> None:
+        import zstandard  # only who migrates needs it; and now, not while a guest is suspended
+
+        self._pack = zstandard.ZstdCompressor(level=1, write_checksum=True).compress
         self._reading, self.descriptor = _pipe()  # closed by `close`, at the latest
         self.taken = 0  #: bytes from libxl
         self.sent = 0  #: bytes of frames
@@ -73,9 +76,6 @@ class Packer:
         Raises:
             Cancelled: `abandon` was called.
         """
-        import zstandard  # only who migrates needs it
-
-        packer = zstandard.ZstdCompressor(level=1, write_checksum=True)
         begun = self._now()
         try:
             while piece := self._next():
@@ -83,7 +83,7 @@ class Packer:
                     yield self._counted(_HEAD.pack(_ALIVE, 0))
                     continue
                 self.taken += len(piece)
-                packed = packer.compress(piece)
+                packed = self._pack(piece)
                 smaller = len(packed) < len(piece)
                 kind, content = (_PACKED, packed) if smaller else (_PLAIN, piece)
                 yield self._counted(_HEAD.pack(kind, len(content)) + content)
@@ -118,6 +118,9 @@ class Unpacker:
     """The receiver's side: frames, however they were cut, as what libxl reads from `descriptor`."""
 
     def __init__(self) -> None:
+        import zstandard  # as above
+
+        self._unpack = zstandard.ZstdDecompressor().decompress
         self.descriptor, self._writing = _pipe()
         self.received = 0  #: bytes of frames
         self.given = 0  #: bytes for libxl
@@ -160,11 +163,22 @@ class Unpacker:
         if kind == _PLAIN:
             self._give(content)
         elif kind == _PACKED:
-            self._give(_unpacked(content))
+            self._give(self._unpacked(content))
         elif kind == _END:
             if len(content) != _LENGTH.size or _LENGTH.unpack(content)[0] != self.given:
                 raise BadInput("the stream of a migration is not whole")
             self.whole = True
+
+    def _unpacked(self, content: bytes) -> bytes:
+        import zstandard
+
+        try:
+            # The bound is ours: what a frame says of its size is the sender's word.
+            if zstandard.get_frame_parameters(content).content_size > PIECE:
+                raise BadInput("a piece of a migration that is too large")
+            return self._unpack(content)
+        except zstandard.ZstdError as error:
+            raise BadInput(f"a damaged piece of a migration: {error}") from None
 
     def _give(self, content: bytes) -> None:
         self.given += len(content)
@@ -177,18 +191,6 @@ class Unpacker:
             if descriptor in self._open:
                 self._open.remove(descriptor)
                 os.close(descriptor)
-
-
-def _unpacked(content: bytes) -> bytes:
-    import zstandard  # only who migrates needs it
-
-    try:
-        # The bound is ours: what a frame says of its size is the sender's word.
-        if zstandard.get_frame_parameters(content).content_size > PIECE:
-            raise BadInput("a piece of a migration that is too large")
-        return zstandard.ZstdDecompressor().decompress(content)
-    except zstandard.ZstdError as error:
-        raise BadInput(f"a damaged piece of a migration: {error}") from None
 
 
 def _pipe() -> tuple[int, int]:
