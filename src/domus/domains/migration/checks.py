@@ -113,9 +113,9 @@ async def cannot_come(parts: Parts, store: BlobStore, offer: Offer) -> tuple[Pro
         await _check_identity(parts, config)
     with problems.noted():
         await parts.workers.call(_check_cpus, parts, offer)
-    config = await parts.workers.call(_with_disks, problems, offer)
+    config, known = await parts.workers.call(_with_disks, problems, offer)
     async with parts.claims.checking() as others:
-        for place, disk in enumerate(config.disks):
+        for place, disk in known:
             with problems.noted():
                 await parts.workers.call(
                     prepare.prepare_disk, disk, config.guest_type, others, f"disk[{place}]"
@@ -190,16 +190,18 @@ def missing_features(theirs: tuple[int, ...], ours: tuple[int, ...]) -> list[str
     ]
 
 
-def _with_disks(problems: Problems, offer: Offer) -> DomainConfig:
+def _with_disks(problems: Problems, offer: Offer) -> tuple[DomainConfig, list[tuple[int, Disk]]]:
+    """The configuration with this host's names for its disks; and those that are here, with their places."""
     known = {each.vdev: each for each in offer.disks}
-    disks = []
+    found = []
     for place, disk in enumerate(offer.config.disks):
         wanted = known.get(disk.vdev)
-        if wanted is not None and not offer.assume_shared:
-            with problems.noted():
+        with problems.noted():
+            if wanted is not None and not offer.assume_shared:
                 disk = replace(disk, target=_same_here(wanted, disk, f"disk[{place}]"))
-        disks.append(disk)
-    return replace(offer.config, disks=tuple(disks))
+            found.append((place, disk))
+    disks = dict(enumerate(offer.config.disks)) | dict(found)
+    return replace(offer.config, disks=tuple(disks.values())), found
 
 
 def _same_here(wanted: DiskIdentity, disk: Disk, where: str) -> str:

@@ -119,12 +119,22 @@ class Settling:
 
     async def settle(self, move_id: str, *, link: Link | None = None, recovering: bool = False) -> Move:
         """Bring a move to its end now, or raise Undecided; harmless when it is at its end."""
-        async with self._work(move_id):
-            move = self._moves.get(move_id)
-            while not move.settled:
+        while True:
+            async with self._work(move_id):
+                move = self._moves.get(move_id)
+                if move.settled:
+                    return move
+                waits = move.stage is Stage.READY and await self._is_here(move)
+                if not waits:
+                    async with self._linked(move, link) as partner:
+                        await self._step(move, partner, recovering=recovering)
+            if waits:
+                # Not under the lock: the sender's word may come by itself meanwhile.
                 async with self._linked(move, link) as partner:
-                    move = await self._step(move, partner, recovering=recovering)
-            return move
+                    answer = await self._answer(move, partner, "look")
+                async with self._work(move_id):
+                    if self._moves.get(move_id).stage is Stage.READY:
+                        await self._hear(move, answer)
 
     async def commit(self, move_id: str, who: str) -> Move:
         """The sender says that the domain may run here; the answer is final."""
@@ -176,10 +186,8 @@ class Settling:
                 return await self._let_go(move)
             case Stage.KEPT:
                 await self._saving.resume(ResumeDomain(move.uuid, _domid(move)))
-            case Stage.RECEIVING:
+            case Stage.RECEIVING | Stage.READY:  # incomplete, or gone
                 return await self._moves.change(move.id, stage=Stage.REFUSED)
-            case Stage.READY:
-                return await self._ask(move, partner)
             case Stage.TAKEN:
                 await self._take(move)
             case Stage.REFUSED:
@@ -215,10 +223,7 @@ class Settling:
             return await self._moves.change(move.id, stage=Stage.SENT)
         raise self._undecided(move, f"{move.partner.name} says that it is {answer.stage}")
 
-    async def _ask(self, move: Move, partner: Link | None) -> Move:
-        if not await self._is_here(move):
-            return await self._moves.change(move.id, stage=Stage.REFUSED)
-        answer = await self._answer(move, partner, "look")
+    async def _hear(self, move: Move, answer: Move | None) -> Move:
         if answer is None or answer.stage is Stage.KEPT:
             return await self._moves.change(move.id, stage=Stage.REFUSED)
         if answer.stage in (Stage.HANDING_OVER, Stage.SENT):
