@@ -33,7 +33,7 @@ async def remove(record: RemoveFile) -> None:
 
 @asynccontextmanager
 async def opened(
-    tmp_path: Path, undo: Callable[[RemoveFile], Coroutine[Any, Any, None]] = remove
+    tmp_path: Path, undo: Callable[[RemoveFile], Coroutine[Any, Any, bool | None]] = remove
 ) -> AsyncIterator[Operations[RemoveFile]]:
     database = await Database.open(tmp_path / "state" / "xend.sqlite")
     operations: Operations[RemoveFile] = Operations(database, RemoveFile, undo)
@@ -289,3 +289,23 @@ async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
     await database.close()
+
+
+async def test_an_operation_that_an_undo_brought_to_its_end_is_done(tmp_path: Path) -> None:
+    async def taken_away(record: RemoveFile) -> bool:
+        await remove(record)
+        return record.path.endswith("forced")
+
+    async def body(operation: Handle) -> None:
+        path = tmp_path / "forced"
+        async with operation.step("taking it away", undo=RemoveFile(str(path))):
+            raise HostProblem("too slow")
+
+    async def undone(operation: Handle) -> None:
+        async with operation.step("making", undo=RemoveFile(str(tmp_path / "made"))):
+            raise HostProblem("broken")
+
+    async with opened(tmp_path, taken_away) as operations:
+        first, second = await start(operations, body), await start(operations, undone)
+        assert (await operations.wait(first.id)).state is OperationState.DONE
+        assert (await operations.wait(second.id)).state is OperationState.FAILED

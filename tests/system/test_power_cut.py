@@ -15,39 +15,14 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from domus.lab import disks, record
+from domus.lab import record
 from domus.lab.host import LabHost
 from domus.model.config import DomainConfig
 from domus.model.errors import DomusError
 from domus.model.managed import ManagedDomain
+from tests.system import state_disk
 
 pytestmark = pytest.mark.lab
-
-STATE = "/var/lib/domus"
-
-
-def with_state_on(host: LabHost, image: Path, *, empty: bool) -> None:
-    """Let the host's xend have its state on this disk."""
-    serial = disks.lend(host.name, image).removeprefix("lun:")
-    with host.client() as client:
-        (device,) = [disk.device for disk in client.disks() if disk.serial == serial]
-    if empty:
-        host.run(["mke2fs", "-q", "-t", "ext4", device])
-    host.run(["mount", "-t", "ext4", device, STATE])
-    pid = host.run(["cat", "/run/domus/xend.pid"]).stdout
-    host.run(["kill", pid.strip()])
-    end = time.monotonic() + 300
-    while True:
-        now = host.run(["cat", "/run/domus/xend.pid"], check=False).stdout
-        try:
-            with host.client() as client:
-                client.api()
-                if now not in ("", pid):
-                    return
-        except DomusError:
-            pass
-        assert time.monotonic() < end, "no new xend"
-        time.sleep(0.5)
 
 
 def cut_power(host: LabHost) -> None:
@@ -64,10 +39,9 @@ def test_nothing_acknowledged_is_lost(
     new_host: Callable[[], LabHost], small_guest: tuple[Path, Path], tmp_path: Path
 ) -> None:
     image = tmp_path / "state.img"
-    with image.open("wb") as file:
-        file.truncate(256 << 20)
+    state_disk.make(image, 256)
     first = new_host()
-    with_state_on(first, image, empty=True)
+    state_disk.mount(first, image, empty=True)
     acknowledged: dict[str, ManagedDomain] = {}
 
     def change_for_ever(kernel: str, ramdisk: str) -> None:
@@ -100,7 +74,7 @@ def test_nothing_acknowledged_is_lost(
     assert not changing.is_alive()
 
     second = new_host()
-    with_state_on(second, image, empty=False)
+    state_disk.mount(second, image, empty=False)
     with second.client() as client:
         kept = {managed.name: managed for managed in client.managed.list()}
         for name, managed in acknowledged.items():

@@ -51,7 +51,7 @@ class Detachments:
         """
         if force:
             (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[device.kind])
-            undo = TakeDevice(info.uuid, device.domid, device.kind, device.devid, mark or "")
+            undo = TakeDevice(info.uuid, device.domid, device.kind, device.devid, mark or "", finishes=True)
             async with operation.step("taking it away", undo=undo):
                 await self._remove(info.uuid, device)
         else:
@@ -97,13 +97,13 @@ class Detachments:
         else:
             log.warning("device %s of domain %d is another one by now", device, record.domid)
 
-    async def settle(self, record: SettleDevice) -> None:
-        """Finish a detachment that the guest has agreed to, and take the question back otherwise."""
+    async def settle(self, record: SettleDevice) -> bool:
+        """Finish a detachment that the guest has agreed to, which is True; else take the question back."""
         device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
         if device is None:
             without = _WITHOUT[record.kind](record.devid)
             await reconfigure(self._parts.kept, record.uuid, record.domid, without)
-            return
+            return True
         answer = await letting_go.standing(self._parts.store, device)
         if answer is Answer.AT_IT:
             answer = await letting_go.ask(self._parts.store, device, within=_ENDS_WITHIN)
@@ -114,3 +114,4 @@ class Detachments:
                 await letting_go.put_back(self._parts.store, device)
             case Answer.AT_IT:
                 log.warning("the guest of device %s of domain %d is still closing it", device, record.domid)
+        return answer is Answer.LET_GO

@@ -71,8 +71,7 @@ class Endings:
             if domid is None:
                 await self._forget(uuid)
                 return
-            # Not undone but finished, should xend be killed meanwhile.
-            async with operation.step("destroying", undo=DestroyDomain(uuid, domid)):
+            async with operation.step("destroying", undo=DestroyDomain(uuid, domid, finishes=True)):
                 await self._builder.take_away(uuid, domid)
             if self._kept.running(uuid, domid):
                 await self._forget(uuid)

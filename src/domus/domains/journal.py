@@ -1,7 +1,8 @@
 """What has to be taken back when an operation fails or xend is killed: records on disk, written first.
 
 A record is data, a tagged msgspec struct; undoing one must be harmless when it is repeated, or when the
-step that it belongs to never began. One that `finishes` goes forward instead: it is what is left to do.
+step that it belongs to never began. One that `finishes` goes forward instead: it is what is left to do, and
+the operation is done once it is.
 `UndoRecord` names those of this xend; a record stays readable by the next version: fields are only added,
 with defaults.
 """
@@ -22,13 +23,11 @@ KEPT_OPERATIONS = 500
 
 
 class DestroyDomain(msgspec.Struct, frozen=True, tag="destroy-domain"):
-    """Take away the domain of this uuid.
-
-    Both ways: it undoes a creation, and finishes a destruction that was cut off.
-    """
+    """Take away the domain of this uuid: to undo its creation, or to finish its destruction."""
 
     uuid: str
     domid: int | None = None  #: only this one; None: whichever has the uuid
+    finishes: bool = False
 
 
 class ForgetConfig(msgspec.Struct, frozen=True, tag="forget-config"):
@@ -51,16 +50,14 @@ class ForgetDefinition(msgspec.Struct, frozen=True, tag="forget-definition"):
 
 
 class TakeDevice(msgspec.Struct, frozen=True, tag="take-device"):
-    """Take a device away at once, without asking the guest.
-
-    Both ways: it undoes an attachment, and finishes a forced detachment that was cut off.
-    """
+    """Take a device away at once: to undo its attachment, or to finish a forced detachment."""
 
     uuid: str
     domid: int
     kind: str  #: of its frontend: "vbd", "vif"
     devid: int
     mark: str  #: what tells it from another one of that number: a disk's target, a card's MAC address
+    finishes: bool = False
 
 
 class SettleDevice(msgspec.Struct, frozen=True, tag="settle-device"):
@@ -141,6 +138,14 @@ class PinBack(msgspec.Struct, frozen=True, tag="pin-back"):
     pins: tuple[Pin, ...]
 
 
+class FinishDelete(msgspec.Struct, frozen=True, tag="finish-delete"):
+    """A managed domain is to be forgotten, with its history and its memory if it is suspended."""
+
+    finishes: ClassVar[bool] = True
+
+    uuid: str
+
+
 class FinishResume(msgspec.Struct, frozen=True, tag="finish-resume"):
     """The suspended domain is back in memory: its file must not be resumed again, and it may run."""
 
@@ -174,6 +179,7 @@ UndoRecord = (
     | RenameCpupool
     | ReturnCpus
     | PinBack
+    | FinishDelete
     | FinishResume
     | SettleMove
 )

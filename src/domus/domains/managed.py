@@ -17,8 +17,9 @@ from msgspec.structs import replace
 from domus.devices.backends import NO_SCRIPT
 from domus.domains import differences, prepare
 from domus.domains.build import Handle
+from domus.domains.carry_out import carry_out
 from domus.domains.events import EventKind
-from domus.domains.journal import RenameDomain
+from domus.domains.journal import FinishDelete, RenameDomain
 from domus.domains.mirror import Mirror
 from domus.domains.parts import Parts, guest
 from domus.model.config import DomainConfig
@@ -211,10 +212,30 @@ class Managed:
         await self._taken_away(info)
         if info.domid is not None or self._waits(info.uuid):
             raise WrongState("Domain is not halted.")
-        with self._changing(known, doing="it is being deleted"):
-            await self._definitions.forget(known.uuid)
-            await self._parts.suspended.forget(known.uuid)
-        self._tell(EventKind.DOMAIN_DELETED, known, who)
+
+        async def body(operation: Handle) -> None:
+            await operation.commit(FinishDelete(known.uuid))
+            await self.forget(known.uuid, who=who)
+
+        await carry_out(
+            self._parts,
+            "delete",
+            body,
+            lock=known.uuid,
+            name=known.name,
+            doing="it is being deleted",
+            who=who,
+            domain=known.name,
+            uuid=known.uuid,
+        )
+
+    async def forget(self, uuid: str, *, who: str = "xend") -> None:
+        """Keep nothing of a domain, not even its memory if it is suspended; harmless when repeated."""
+        known = self._definitions.get(uuid)
+        await self._definitions.forget(uuid)
+        await self._parts.suspended.forget(uuid)
+        if known is not None:
+            self._tell(EventKind.DOMAIN_DELETED, known, who)
 
     # Doing
 
@@ -296,10 +317,10 @@ class Managed:
 
     # Pieces
 
-    def _changing(
-        self, known: ManagedDomain, doing: str = "its configuration is being changed"
-    ) -> contextlib.AbstractContextManager[None]:
-        return self._parts.locks.hold(known.uuid, domain=known.name, doing=doing)
+    def _changing(self, known: ManagedDomain) -> contextlib.AbstractContextManager[None]:
+        return self._parts.locks.hold(
+            known.uuid, domain=known.name, doing="its configuration is being changed"
+        )
 
     async def _taken_away(self, info: DomainInfo) -> None:
         """Wait until what is gone from Xen is gone from the host too: `shutdown -w` does not wait."""

@@ -35,8 +35,12 @@ class Mirror:
         self._news = asyncio.Event()
 
     async def start(self) -> None:
-        """Begin, with all that there are."""
+        """Begin, with all that there are, and with those that were deleted when xend was killed."""
         self._changed = {managed.uuid for managed in self._parts.definitions}
+        store = self._parts.store
+        for uuid in await store.list("/vm") or ():
+            if await store.read(f"/vm/{uuid}/xend/managed") is not None:
+                self._changed.add(uuid)
         self._news.set()
         self._tasks = [
             asyncio.create_task(self._follow(), name="mirror: events"),

@@ -91,7 +91,8 @@ class Operations(Generic[R]):
     Args:
         database: where they are kept.
         record_type: type of the undo records, a union usually.
-        undo: carries one record out; it may be called again for the same one.
+        undo: carries one record out; it may be called again for the same one. True: what the operation was
+            for is done by that: it was finished rather than undone.
         on_change: called for each operation that has begun or ended.
     """
 
@@ -99,7 +100,7 @@ class Operations(Generic[R]):
         self,
         database: Database,
         record_type: Any,
-        undo: Callable[[R], Awaitable[None]],
+        undo: Callable[[R], Awaitable[bool | None]],
         on_change: Callable[[Operation], None] = lambda operation: None,
     ) -> None:
         self.journal: Journal[R] = Journal(database, record_type)
@@ -128,10 +129,10 @@ class Operations(Generic[R]):
         finishing = any(getattr(record, "finishes", False) for record in records)
         verb = "finishing" if finishing else "undoing"
         log.warning("%s of %s was cut off: %s it", operation.kind, operation.domain, verb)
-        whole = await self._undo_all(operation.id)
+        whole, finished = await self._undo_all(operation.id)
         if operation.state.final:
             return
-        if finishing and whole:
+        if finished and whole:
             self._known[operation.id] = operation
             await self._end(operation.id, OperationState.DONE, None)
             self._on_change(self._known[operation.id])
@@ -295,7 +296,11 @@ class Operations(Generic[R]):
 
     async def _failed(self, operation_id: str, error: DomusError) -> None:
         self.change(operation_id, state=OperationState.UNDOING, step="undoing")
-        whole = await self._undo_all(operation_id)
+        whole, finished = await self._undo_all(operation_id)
+        if finished and whole:
+            log.warning("operation %s was finished at the second try: %s", operation_id, error.for_user())
+            await self._end(operation_id, OperationState.DONE, None)
+            return
         cancelled = isinstance(error, Cancelled)
         state = OperationState.CANCELLED if cancelled else OperationState.FAILED
         if whole:
@@ -332,17 +337,19 @@ class Operations(Generic[R]):
         self._news.pop(operation_id).set()
         self._on_change(operation)
 
-    async def _undo_all(self, operation_id: str) -> bool:
-        whole = True
+    async def _undo_all(self, operation_id: str) -> tuple[bool, bool]:
+        """Carry all records out; whether all could be, and whether the operation is done by that."""
+        whole, finished = True, False
         for step, record in await self.journal.records(operation_id):
             try:
-                await self._undo(record)
+                went_forward = await self._undo(record)
             except Exception as error:
                 whole = False
                 log.exception("cannot undo %r of operation %s: %s", record, operation_id, error)
             else:
+                finished |= bool(went_forward or getattr(record, "finishes", False))
                 await self.journal.undone(operation_id, step)
-        return whole
+        return whole, finished
 
     async def _prune(self) -> None:
         final = [each.id for each in self._known.values() if each.state.final]

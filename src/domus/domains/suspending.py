@@ -6,6 +6,8 @@ import asyncio
 from pathlib import Path
 from typing import Final
 
+from msgspec.structs import replace
+
 from domus.domains import savefile
 from domus.domains.build import Handle
 from domus.domains.journal import FinishResume
@@ -81,10 +83,12 @@ class Suspending:
                 "Error occurred when resuming: Failed to read stored checkpoint file", hint=error.what
             ) from error
 
+        config = replace(saved.config, name=info.name)  # it may have been renamed meanwhile
+
         async def body(operation: Handle) -> None:
             # Built, and still paused: nothing in the guest or on its disks has changed yet. From here on the
             # file is of the past, and must not be resumed a second time.
-            await self._saving.restore_from(operation, str(path), saved, saved.config, paused=True)
+            await self._saving.restore_from(operation, str(path), saved, config, paused=True)
             last = FinishResume(str(path), info.uuid, None if paused else operation.domid())
             await operation.commit(last)
             await self.finish(last)

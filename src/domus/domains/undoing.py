@@ -10,6 +10,7 @@ from domus.domains.detachments import Detachments
 from domus.domains.journal import (
     DestroyCpupool,
     DestroyDomain,
+    FinishDelete,
     FinishResume,
     FinishSave,
     ForgetConfig,
@@ -58,10 +59,10 @@ class Undoing:
         self._cpupools = cpupools
         self._migration = migration
 
-    async def undo(self, record: UndoRecord) -> None:
-        """Do what `record` says."""
+    async def undo(self, record: UndoRecord) -> bool:
+        """Do what `record` says; True: what its operation was for is done by that."""
         match record:
-            case DestroyDomain(uuid, domid):
+            case DestroyDomain(uuid, domid, _):
                 await self._parts.builder.take_away(uuid, domid)
             case ForgetConfig(uuid):
                 await self._parts.kept.forget(uuid)
@@ -72,7 +73,7 @@ class Undoing:
             case TakeDevice():
                 await self._detachments.take(record)
             case SettleDevice():
-                await self._detachments.settle(record)
+                return await self._detachments.settle(record)
             case RemoveFile(path):
                 await asyncio.to_thread(Path(path).unlink, missing_ok=True)
             case ResumeDomain():
@@ -85,7 +86,10 @@ class Undoing:
                 await self._vcpus.undo(record)
             case DestroyCpupool() | RenameCpupool() | ReturnCpus():
                 await self._cpupools.undo(record)
+            case FinishDelete(uuid):
+                await self._managed.forget(uuid)
             case FinishResume():
                 await self._suspending.finish(record)
             case SettleMove():
                 await self._migration.undo(record)
+        return False
