@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from domus.model.api import CreateRequest
 from domus.model.config import DomainConfig
-from domus.model.errors import Unreachable
+from domus.model.errors import DomusError, Unreachable
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -91,3 +92,25 @@ def kill_xend(host: LabHost) -> None:
         return True
 
     eventually(answers, within=240)
+
+
+def at_once(host: LabHost, *wishes: Callable[[Client], object]) -> list[DomusError | None]:
+    """What came out of wishes that were uttered at once, each by a client of its own."""
+    outcomes: list[DomusError | None] = [None] * len(wishes)
+    ready = threading.Barrier(len(wishes))
+
+    def ask(place: int) -> None:
+        with host.client() as mine:
+            mine.api()
+            ready.wait()
+            try:
+                wishes[place](mine)
+            except DomusError as error:
+                outcomes[place] = error
+
+    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(wishes))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    return outcomes

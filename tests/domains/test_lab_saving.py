@@ -10,9 +10,18 @@ import pytest
 from msgspec.structs import replace
 
 from domus.model.config import DomainConfig
-from domus.model.errors import AlreadyExists, BadInput, HostProblem, NoCapacity, NotFound, WrongState
+from domus.model.errors import (
+    AlreadyExists,
+    BadInput,
+    Busy,
+    DomainNotFound,
+    HostProblem,
+    NoCapacity,
+    NotFound,
+    WrongState,
+)
 from domus.model.operation import OperationState
-from tests.domains.guests import boot_id, create, eventually, kill_xend, look, wait_until_up
+from tests.domains.guests import at_once, boot_id, create, eventually, kill_xend, look, wait_until_up
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -134,6 +143,23 @@ def test_a_guest_survives_the_death_of_xend_while_it_is_saved(
             client.finish(client.saving.restore(FILE))
         eventually(lambda: is_running(client, guest))
         assert boot_id(client, guest) == before
+
+
+def test_a_guest_that_is_saved_and_shut_down_at_once_is_saved_or_ends(
+    lab_host: LabHost, client: Client, guest: str
+) -> None:
+    saved, shut_down = at_once(
+        lab_host,
+        lambda mine: mine.finish(mine.saving.save(guest, FILE)),
+        lambda mine: mine.shutdown(guest),
+    )
+    assert saved is None or shut_down is None
+    if shut_down is not None:
+        assert isinstance(shut_down, (Busy, DomainNotFound, WrongState))
+    eventually(lambda: [info.domid for info in client.domains()] == [0])
+    files = lab_host.run(["sh", "-c", f"ls {FILE}"], check=False).stdout.split()
+    assert files == ([FILE] if saved is None else [])
+    assert partial_files(lab_host) == []
 
 
 def test_a_damaged_file_leaves_nothing(lab_host: LabHost, client: Client, guest: str) -> None:

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
-from domus.model.config import DomainConfig
-from domus.model.errors import Conflict, DomainNotFound, DomusError, OutcomeUnknown, Unreachable
+from domus.model.api import CreateRequest
+from domus.model.config import Disk, DomainConfig
+from domus.model.errors import Busy, Conflict, DomainNotFound, DomusError, OutcomeUnknown, Unreachable
 from domus.model.managed import ManagedDomain
+from tests.domains.guests import at_once
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -137,34 +139,12 @@ def test_a_start_that_is_cut_off_leaves_it_halted_and_startable(
     assert client.domain("web").paused
 
 
-def both(lab_host: LabHost, *wishes: Callable[[Client], object]) -> list[DomusError | None]:
-    """What came out of wishes that were uttered at once, each by a client of its own."""
-    outcomes: list[DomusError | None] = [None] * len(wishes)
-    ready = threading.Barrier(len(wishes))
-
-    def ask(place: int) -> None:
-        with lab_host.client() as mine:
-            mine.api()
-            ready.wait()
-            try:
-                wishes[place](mine)
-            except DomusError as error:
-                outcomes[place] = error
-
-    threads = [threading.Thread(target=ask, args=(place,)) for place in range(len(wishes))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join(120)
-    return outcomes
-
-
 def test_of_two_contrary_wishes_one_wins_and_the_other_is_told(
     lab_host: LabHost, client: Client, guest: DomainConfig
 ) -> None:
     for _ in range(2):
         client.managed.define(guest)
-        started, deleted = both(
+        started, deleted = at_once(
             lab_host,
             lambda mine: mine.finish(mine.managed.start("web", paused=True)),
             lambda mine: mine.managed.delete("web"),
@@ -182,7 +162,7 @@ def test_of_two_contrary_wishes_one_wins_and_the_other_is_told(
 
 def test_of_two_new_names_one_wins(lab_host: LabHost, client: Client, guest: DomainConfig) -> None:
     client.managed.define(guest)
-    outcomes = both(
+    outcomes = at_once(
         lab_host,
         lambda mine: mine.finish(mine.managed.rename("web", "left")),
         lambda mine: mine.finish(mine.managed.rename("web", "right")),
@@ -202,7 +182,50 @@ def test_of_two_edits_of_the_same_revision_one_wins(
         config = msgspec.structs.replace(known.config, memory_mib=mib)
         return lambda mine: mine.managed.configure("web", config, base=1)
 
-    outcomes = both(lab_host, with_memory(80), with_memory(104))
+    outcomes = at_once(lab_host, with_memory(80), with_memory(104))
     assert outcomes.count(None) == 1
     assert client.managed.get("web").config.memory_mib == (80, 104)[outcomes.index(None)]
     assert isinstance(next(filter(None, outcomes)), Conflict)
+
+
+def test_a_start_and_a_rename_at_once_leave_one_domain_of_one_name(
+    lab_host: LabHost, client: Client, guest: DomainConfig
+) -> None:
+    client.managed.define(guest)
+    uuid = client.managed.get("web").uuid
+    started, renamed = at_once(
+        lab_host,
+        lambda mine: mine.finish(mine.managed.start(uuid, paused=True)),
+        lambda mine: mine.finish(mine.managed.rename(uuid, "www")),
+    )
+    assert started is None or renamed is None
+    assert all(error is None or isinstance(error, Conflict) for error in (started, renamed))
+    name = "web" if renamed else "www"
+    assert [managed.name for managed in client.managed.list()] == [name]
+    info = client.domain(uuid)
+    assert (info.name, info.domid is None) == (name, started is not None)
+
+
+def test_a_disk_attached_while_its_domain_is_destroyed_is_refused_or_goes_with_it(
+    lab_host: LabHost, client: Client, guest: DomainConfig
+) -> None:
+    lab_host.run(["truncate", "-s", "1M", "/root/more.img"])
+    for _ in range(2):
+        operation = client.finish(client.create(CreateRequest(config=guest, paused=True)))
+        attached, destroyed = at_once(
+            lab_host,
+            lambda mine: mine.finish(
+                mine.devices.attach_disk("web", Disk(vdev="xvdb", target="/root/more.img"))
+            ),
+            lambda mine: mine.finish(mine.destroy("web")),
+        )
+        assert attached is None or destroyed is None
+        assert attached is None or isinstance(attached, (Conflict, DomainNotFound))
+        if destroyed is not None:
+            assert isinstance(destroyed, Busy)
+            assert [disk.devid for disk in client.devices.list("web", "vbd")] == [51728]
+            client.finish(client.destroy("web"))
+        loops = lab_host.run(["sh", "-c", "cat /sys/block/loop*/loop/backing_file"], check=False)
+        assert loops.stdout == ""
+        backends = lab_host.run(["xenstore-ls", "/local/domain/0/backend"], check=False).stdout
+        assert f"{operation.domid} = " not in backends
