@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from domus.lab.host import LabHost
 
 #: s within which xend answers again, and operations end
-_ENDS_WITHIN: Final = 240.0
+_ENDS_WITHIN: Final = 900.0
 #: s within which what is left goes: the kernel and Xen clean up a moment later
-_GONE_WITHIN: Final = 45.0
+_GONE_WITHIN: Final = 120.0
 #: s within which a guest that is well writes onto its disk
-_TICKS_WITHIN: Final = 90.0
+_TICKS_WITHIN: Final = 300.0
 
 #: s, a little more than from one word of a guest to the next
 _BETWEEN_TICKS: Final = 4.0
