@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from domus.cli import lab_net
+from domus.cli import lab_image, lab_net
 from domus.cli.command import Command, Option
 from domus.cli.options import UsageError, parse
 from domus.lab import DEFAULT_NAME as DEFAULT
@@ -24,12 +24,13 @@ _JSON: Final = Option("", "json", "Print JSON, for programs.")
 
 UP = Command(
     name="lab up",
-    usage="[NAME] [--hosts N] [--memory MiB] [--cpus N]",
+    usage="[NAME] [--hosts N] [--memory MiB] [--cpus N] [--hypervisor debian|full]",
     sentence="Start a lab host and wait until its xend answers; the first time, build what it needs.",
     options=(
         Option("", "hosts", "Start so many: NAME, NAME2, NAME3..., which share a disk.", value="N"),
         Option("", "memory", "Memory of the whole host, 1024 or more; 1536 by default.", value="MiB"),
         Option("", "cpus", "CPUs of the host, 1 to 16; 2 by default.", value="N"),
+        lab_image.HYPERVISOR,
     ),
 )
 DOWN = Command(
@@ -70,12 +71,6 @@ DISK_REMOVE = Command(
     sentence="Unplug a disk image.",
     options=(Option("", "hosts", "The hosts that lose it; by default the one named lab.", value="NAME,..."),),
 )
-IMAGE_BUILD = Command(
-    name="lab image build",
-    sentence="Build the host image of this version of Domus, unless it is there.",
-)
-IMAGE_LIST = Command(name="lab image list", sentence="List the host images.", options=(_JSON,))
-IMAGE_REMOVE = Command(name="lab image rm", usage="NAME ...", sentence="Remove host images.")
 GUEST = Command(
     name="lab guest",
     usage="FOLDER",
@@ -131,6 +126,7 @@ def _up(values: Values, words: list[str]) -> int:
         shape = Shape(
             memory_mib=_number(UP, values, "memory", before.memory_mib, 1024, 65536),
             cpus=_number(UP, values, "cpus", before.cpus, 1, 16),
+            hypervisor=lab_image.chosen(values, before.hypervisor),
         )
         begun = time.monotonic()
         with terminal() as report:
@@ -264,50 +260,6 @@ def _disk_remove(values: Values, words: list[str]) -> int:
     return 0
 
 
-def _image_build(_: Values, __: list[str]) -> int:
-    from domus.lab import image
-    from domus.lab.progress import terminal
-
-    with terminal() as report:
-        built = image.wanted(report)
-    print(f"{built.name}  {built.size_bytes // 2**20} MiB  {built.folder}")
-    return 0
-
-
-def _image_list(values: Values, _: list[str]) -> int:
-    from domus.lab import image
-
-    current = image.wanted_recipe().name
-    found = image.images()
-    if "json" in values:
-        _print_json(
-            [
-                {
-                    "name": each.name,
-                    "bytes": each.size_bytes,
-                    "current": each.name == current,
-                    "path": str(each.folder),
-                }
-                for each in found
-            ]
-        )
-        return 0
-    for each in found:
-        mark = "*" if each.name == current else " "
-        print(f"{mark} {each.name:<28} {each.size_bytes // 2**20:>6} MiB  {each.folder}")
-    return 0
-
-
-def _image_remove(_: Values, words: list[str]) -> int:
-    from domus.lab import image
-
-    if not words:
-        raise UsageError("'xm lab image rm' needs the name of an image", command=IMAGE_REMOVE)
-    for name in words:
-        image.delete(name)
-    return 0
-
-
 def _guest(_: Values, words: list[str]) -> int:
     from domus.lab import guest
     from domus.lab.progress import terminal
@@ -364,8 +316,8 @@ _VERBS: Final[dict[str, tuple[Command, Callable[[Values, list[str]], int]]]] = {
     "net rate": (lab_net.RATE, lab_net.rate),
     "net cut": (lab_net.CUT, lab_net.cut),
     "net heal": (lab_net.HEAL, lab_net.heal),
-    "image build": (IMAGE_BUILD, _image_build),
-    "image list": (IMAGE_LIST, _image_list),
-    "image rm": (IMAGE_REMOVE, _image_remove),
+    "image build": (lab_image.BUILD, lab_image.build),
+    "image list": (lab_image.LIST, lab_image.show),
+    "image rm": (lab_image.REMOVE, lab_image.remove),
     "guest": (GUEST, _guest),
 }

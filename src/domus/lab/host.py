@@ -135,6 +135,7 @@ class LabHost:
                 shape=made.shape,
                 accelerator=made.accelerator,
                 image=made.image,
+                hypervisor=made.hypervisor,
                 layer=made.layer,
                 ram=made.folder / "ram",
                 share_ram=False,

@@ -25,12 +25,17 @@ QEMU: Final = "qemu-system-x86_64"
 EMULATED_CPU: Final = "max,-smap,-rdtscp,-xsave"
 
 
+#: what a hypervisor with FLASK is told at its start
+FLASK: Final = "flask=enforcing"
+
+
 class Machine(msgspec.Struct, frozen=True, kw_only=True):
     """All that a QEMU command line is made from."""
 
     shape: Shape
     accelerator: str
     image: Path  #: folder of the host image
+    hypervisor: Path | None = None  #: folder of another hypervisor than the image's, with its policy
     layer: Path  #: file of the Domus layer
     ram: Path  #: file that backs the host's memory
     share_ram: bool  #: True: the file takes the host's writes (the template); False: a private copy
@@ -42,7 +47,15 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True):
 def identity(machine: Machine) -> str:
     """A digest of what must be equal for a saved machine to be continued."""
     return hashlib.sha256(
-        repr((machine.shape, machine.accelerator, machine.image.name, machine.layer.parent.name)).encode()
+        repr(
+            (
+                machine.shape,
+                machine.accelerator,
+                machine.image.name,
+                machine.hypervisor and machine.hypervisor.name,
+                machine.layer.parent.name,
+            )
+        ).encode()
     ).hexdigest()[:12]
 
 
@@ -60,6 +73,10 @@ def command_line(machine: Machine, *, qmp_fd: int, boot: bool) -> list[str]:
         f"console=com1 com1=115200 loglvl=warning guest_loglvl=warning "
         f"dom0_mem={shape.dom0_mib}M,max:{shape.dom0_mib}M dom0_max_vcpus=1"
     )
+    hypervisor, policy = machine.image / "xen", ""
+    if machine.hypervisor is not None:
+        hypervisor, policy = machine.hypervisor / "xen", f",{_quoted(machine.hypervisor / 'xenpolicy')}"
+        xen = f"{xen} {FLASK}"
     argv = [
         QEMU,
         "-name", f"domus-lab-{machine.folder.name}",
@@ -78,11 +95,11 @@ def command_line(machine: Machine, *, qmp_fd: int, boot: bool) -> list[str]:
         "-mon", "chardev=qmp,mode=control",
         "-chardev", f"file,id=com1,path={_quoted(machine.folder / 'console.log')},append=on",
         "-serial", "chardev:com1",
-        "-kernel", str(machine.image / "xen"),
+        "-kernel", str(hypervisor),
         "-append", xen,
         "-initrd",
         f"{_quoted(machine.image / 'vmlinuz')} console=hvc0 quiet loglevel=3 panic=10,"
-        f"{_quoted(machine.image / 'initrd')}",
+        f"{_quoted(machine.image / 'initrd')}{policy}",
         "-drive", f"file={_quoted(machine.image / 'root.squashfs')},if=none,id=root,format=raw,readonly=on",
         "-device", "virtio-blk-pci,drive=root",
         "-drive", f"file={_quoted(machine.layer)},if=none,id=layer,format=raw,readonly=on",

@@ -29,6 +29,11 @@ def images_dir() -> Path:
     return cache_dir() / "images"
 
 
+def hypervisors_dir() -> Path:
+    """One folder per hypervisor that was built here."""
+    return cache_dir() / "hypervisors"
+
+
 def layers_dir() -> Path:
     """One file per state of Domus's own code."""
     return cache_dir() / "layers"

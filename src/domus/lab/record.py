@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import time
+from enum import StrEnum
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,12 +26,20 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
+class Hypervisor(StrEnum):
+    """Which Xen a host runs."""
+
+    DEBIAN = "debian"  #: Debian's package
+    FULL = "full"  #: its source, built with shadow paging and XSM/FLASK
+
+
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """What may be chosen about a host's machine."""
 
     memory_mib: int = 1536  #: MiB of the whole host
     cpus: int = 2
     dom0_mib: int = 768  #: MiB of it that domain 0 gets
+    hypervisor: Hypervisor = Hypervisor.DEBIAN
 
 
 class Process(msgspec.Struct, frozen=True):

@@ -18,11 +18,11 @@ from pathlib import Path
 
 import msgspec
 
-from domus.lab import accel, image, layer, machine, paths, qemu, qmp, shell
+from domus.lab import accel, hypervisor, image, layer, machine, paths, qemu, qmp, shell
 from domus.lab.built import build_once, locked
 from domus.lab.machine import Machine
 from domus.lab.progress import Report, silent
-from domus.lab.record import Process, Shape
+from domus.lab.record import Hypervisor, Process, Shape
 from domus.model.errors import DomusError, HostProblem
 from domus.model.places import SOCKET_PATH
 from domus.programs import run
@@ -41,6 +41,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
     folder: Path
     image: Path
+    hypervisor: Path | None  #: as `Machine` has it
     layer: Path
     shape: Shape
     accelerator: str
@@ -49,12 +50,16 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 def wanted(shape: Shape, report: Report = silent) -> Template:
     """The template of this version of Domus for `shape`; whatever is missing for it is built first."""
     base = image.wanted(lambda step, part: report(step, None if part is None else part * 0.75))
+    other = None
+    if shape.hypervisor is Hypervisor.FULL:
+        other = hypervisor.wanted(base, lambda step, _: report(step, None)).folder
     packed = layer.wanted(report)
     chosen, _ = accel.choose()
     seed = Machine(
         shape=shape,
         accelerator=chosen.value,
         image=base.folder,
+        hypervisor=other,
         layer=packed,
         ram=Path(),
         share_ram=True,
@@ -69,7 +74,14 @@ def wanted(shape: Shape, report: Report = silent) -> Template:
         on_wait=lambda: report("another process boots this template: waiting for it", None),
     )
     os.utime(folder)
-    return Template(folder=folder, image=base.folder, layer=packed, shape=shape, accelerator=chosen.value)
+    return Template(
+        folder=folder,
+        image=base.folder,
+        hypervisor=other,
+        layer=packed,
+        shape=shape,
+        accelerator=chosen.value,
+    )
 
 
 def _build(folder: Path, seed: Machine, report: Report) -> None:
