@@ -15,6 +15,7 @@ from pathlib import Path
 from bench.figures import XM, Figure, median, spread, timed
 from bench.languages import languages
 from bench.migration import migrating
+from bench.saving import saving
 from domus.client import Client
 from domus.lab import guest
 from domus.lab.host import LabHost
@@ -49,6 +50,7 @@ def main() -> None:
                 starting(host, options.runs),
                 *living(host, options.runs),
                 *plugging(host, options.runs),
+                *saving(host, options.runs, in_dom0=in_dom0, until_up=until_up),
             ]
             figures.append(listing(options.runs))
             figures += idling(host)

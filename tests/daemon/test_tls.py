@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import socket
 import ssl
+import time
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,10 @@ def test_a_caller_with_a_certificate_is_known_by_its_common_name(
 ) -> None:
     with caplog.at_level(logging.INFO, "domus.daemon.door"), pytest.raises(NotFound):
         tls_client.domain("web3")
+        # it is logged once the answer has left, in xend's thread
+        until = time.monotonic() + 10
+        while "GET" not in caplog.text and time.monotonic() < until:
+            time.sleep(0.01)
     assert "cn:laptop GET /v1/domains/web3 404" in caplog.text
 
 

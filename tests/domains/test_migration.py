@@ -1,91 +1,12 @@
-"""What two hosts say to each other, without Xen: frames, disks by identity, CPUs, announcements."""
+"""What two hosts say to each other, without Xen: disks by identity, CPUs, announcements."""
 
 from __future__ import annotations
 
-import os
-import threading
 from pathlib import Path
 
-import pytest
-
 from domus.domains.migration.checks import missing_features
-from domus.domains.migration.frames import PIECE, Packer, Unpacker
-from domus.model.errors import BadInput, Cancelled
 from domus.network.announce import frames
 from domus.storage import dom0_use
-
-
-def packed(content: bytes, *, whole: bool = True) -> list[bytes]:
-    """The frames of a stream of libxl's."""
-    packer = Packer()
-
-    def write() -> None:
-        left = memoryview(content)
-        while left:
-            left = left[os.write(packer.descriptor, left) :]
-        (packer.end if whole else packer.abandon)()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        return list(packer.frames())
-    finally:
-        writer.join()
-
-
-def unpacked(data: bytes, cut: int) -> tuple[bytes, bool]:
-    """What libxl reads of frames that arrive in pieces of `cut` bytes; and whether the end has come."""
-    unpacker = Unpacker()
-    read: list[bytes] = []
-
-    def reading() -> None:
-        while piece := os.read(unpacker.descriptor, PIECE):
-            read.append(piece)
-
-    reader = threading.Thread(target=reading)
-    reader.start()
-    try:
-        for place in range(0, len(data), cut):
-            unpacker.feed(data[place : place + cut])
-    finally:
-        unpacker.end()
-        reader.join()
-        unpacker.close()
-    return b"".join(read), unpacker.whole
-
-
-@pytest.mark.parametrize("cut", [7, 4096, 1 << 20])
-def test_a_stream_arrives_as_it_was_however_it_is_cut(cut: int) -> None:
-    content = os.urandom(70_000) + bytes(3 * PIECE) + os.urandom(5)
-    sent = b"".join(packed(content))
-    assert len(sent) < 80_000, "zeros cost next to nothing"
-    assert unpacked(sent, cut) == (content, True)
-
-
-def test_a_stream_that_was_abandoned_never_looks_whole() -> None:
-    with pytest.raises(Cancelled):
-        packed(b"half", whole=False)
-    pieces = packed(os.urandom(1000))
-    assert unpacked(b"".join(pieces[:-1]), 100)[1] is False
-
-
-def test_a_damaged_or_foreign_stream_is_refused() -> None:
-    pieces = packed(bytes(PIECE))
-    damaged = bytearray(pieces[0])
-    damaged[-3] ^= 1
-    for data in (bytes(damaged), b"GET / HTTP/1.1\r\n", b"p\xff\xff\xff\xff", pieces[-1]):
-        with pytest.raises(BadInput):
-            unpacked(data, 1 << 20)
-    with pytest.raises(BadInput):  # nothing follows the end
-        unpacked(b"".join(pieces) + pieces[0], 1 << 20)
-
-
-def test_a_piece_that_unpacks_to_more_than_a_piece_is_refused() -> None:
-    import zstandard
-
-    bomb = zstandard.ZstdCompressor().compress(bytes(64 * PIECE))
-    with pytest.raises(BadInput, match="too large"):
-        unpacked(b"z" + len(bomb).to_bytes(4, "big") + bomb, 1 << 20)
 
 
 def test_only_features_that_the_other_host_lacks_are_in_the_way() -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import struct
+import threading
 from pathlib import Path
 
 import msgspec
@@ -11,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from domus.config.compile import to_libxl
-from domus.domains import savefile
+from domus.domains import savefile, savestream, xlfile
+from domus.domains.frames import Packer
 from domus.domains.saving import as_it_is
+from domus.model.api import SaveFormat
 from domus.model.config import Disk, DomainConfig, Nic
 from domus.model.errors import BadInput, DomusError, NotFound
 
@@ -24,24 +28,126 @@ CONFIG = DomainConfig(
     disks=(Disk(vdev="xvda", target="/root/web.img"),),
     nics=(Nic(bridge="xenbr0", mac="00:16:3e:00:00:01"),),
 )
+WHOLE: list[bytes] = []  # a file of ours, made once
 PRESENT = {"max_memkb": 98304, "target_memkb": 65536, "avail_vcpus": [0]}
 
 
-def document() -> savefile.Document:
+def document() -> xlfile.Document:
     found = to_libxl(CONFIG)
     found["b_info"] |= PRESENT | {"kernel": "/var/lib/domus/blobs/00.elf"}
     return found
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def head_of(file_format: SaveFormat) -> tuple[bytes, int | None]:
+    if file_format is SaveFormat.XL:
+        return xlfile.header(document(), CONFIG), None
+    return savefile.header(document(), CONFIG)
+
+
+def written(path: Path, stream: bytes) -> bytes:
+    """A whole file of ours."""
+    head, seed = savefile.header(document(), CONFIG)
+    packer = Packer(alive=False, seed=seed)
+
+    def write() -> None:
+        savestream.write_all(packer.descriptor, stream)
+        packer.end()
+
+    writing = threading.Thread(target=write)
+    writing.start()
+    path.write_bytes(head + b"".join(packer.frames()))
+    writing.join()
+    return path.read_bytes()
+
+
+def checked(path: Path) -> int:
+    """What restoring does before it builds anything."""
+    descriptor = savefile.open_for_reading(str(path))
+    try:
+        saved = savefile.parse(descriptor, str(path))
+        return savefile.check(descriptor, str(path), saved, lambda _: None)
+    finally:
+        os.close(descriptor)
+
+
+@pytest.mark.parametrize("file_format", SaveFormat)
+def test_what_is_written_is_read(tmp_path: Path, file_format: SaveFormat) -> None:
     path = tmp_path / "web.save"
-    head = savefile.header(document(), CONFIG)
+    head, seed = head_of(file_format)
     path.write_bytes(head + b"stream")
-    assert savefile.read(str(path)) == savefile.Saved(CONFIG, PRESENT, len(head))
+    assert savefile.read(str(path)) == savefile.Saved(CONFIG, PRESENT, len(head), seed)
+
+
+def test_a_newer_file_is_refused_by_its_version_alone(tmp_path: Path) -> None:
+    path = tmp_path / "new.save"
+    path.write_bytes(
+        savefile.MAGIC + struct.pack(">II", savefile.VERSION + 1, 7) + b"whatever a newer one has"
+    )
+    with pytest.raises(BadInput, match="written by a newer Domus"):
+        savefile.read(str(path))
+
+
+def test_a_whole_file_is_whole_and_a_part_of_it_is_not(tmp_path: Path) -> None:
+    path = tmp_path / "web.save"
+    stream = os.urandom(100_000) + bytes(300_000)
+    whole = written(path, stream)
+    assert checked(path) == len(stream)
+    for length in (40, len(whole) // 2, len(whole) - 1):
+        path.write_bytes(whole[:length])
+        with pytest.raises(BadInput, match="not a valid guest state file"):
+            checked(path)
+    other = written(tmp_path / "other.save", b"another stream")
+    path.write_bytes(whole[: savefile.read(str(tmp_path / "other.save")).stream] + other[-60:])
+    with pytest.raises(BadInput, match="not a valid guest state file"):
+        checked(path)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(share=st.floats(0, 1, exclude_max=True), flip=st.integers(1, 255))
+def test_no_changed_byte_of_a_file_goes_unnoticed(tmp_path: Path, share: float, flip: int) -> None:
+    path = tmp_path / "web.save"
+    if not WHOLE:
+        WHOLE.append(written(path, bytes(50_000) + b"guest" * 5000))
+    whole = bytearray(WHOLE[0])
+    whole[int(share * len(whole))] ^= flip
+    path.write_bytes(whole)
+    with pytest.raises(BadInput, match="not a valid guest state file") as refused:
+        checked(path)
+    assert "\n" not in refused.value.for_user()
+
+
+def xl_stream() -> bytes:
+    """A stream as libxl writes it, with a memory image of one page."""
+
+    def record(kind: int, body: bytes = b"") -> bytes:
+        return struct.pack("<II", kind, len(body)) + body + bytes(-len(body) % 8)
+
+    image = struct.pack(">QIIHHI", (1 << 64) - 1, 0x58454E46, 3, 0, 0, 0) + struct.pack(
+        "<IHHII", 1, 12, 0, 4, 20
+    )
+    image += record(1, bytes(8 + 8 + 4096)) + record(0)
+    return struct.pack(">8sII", b"LibxlFmt", 2, 0) + record(1) + image + record(2, b"xenstore") + record(0)
+
+
+def test_a_file_of_xls_is_followed_to_its_end(tmp_path: Path) -> None:
+    path = tmp_path / "xl.save"
+    head, stream = xlfile.header(document(), CONFIG), xl_stream()
+    path.write_bytes(head + stream)
+    assert checked(path) == len(stream)
+    for length in range(0, len(stream), 7):
+        path.write_bytes(head + stream[:length])
+        with pytest.raises(BadInput, match="is cut off"):
+            checked(path)
+    for place in (0, 11, 16, 24, 33):  # ident, version, record, marker, "XENF"
+        damaged = bytearray(stream)
+        damaged[place] ^= 0x40
+        path.write_bytes(head + damaged)
+        with pytest.raises(BadInput, match=r"is (damaged|cut off)"):
+            checked(path)
 
 
 def test_the_head_is_xls(tmp_path: Path) -> None:
-    head = savefile.header(document(), CONFIG)
+    head = xlfile.header(document(), CONFIG)
     magic, order, mandatory, optional, length = struct.unpack_from("=32sIIII", head)
     assert magic == b"Xen saved domain, xl format\n \0 \r"
     assert (order, mandatory, optional, length) == (0x01020304, 3, 0, len(head) - 48)
@@ -60,12 +166,18 @@ def test_the_head_is_xls(tmp_path: Path) -> None:
     assert [nic.mac for nic in saved.config.nics] == ["00:16:3e:00:00:01"]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150)
-@given(cut=st.integers(0, 3000), at=st.integers(0, 2000), byte=st.integers(0, 255), flip=st.booleans())
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=150, deadline=None)
+@given(
+    file_format=st.sampled_from(SaveFormat),
+    cut=st.integers(0, 3000),
+    at=st.integers(0, 2000),
+    byte=st.integers(0, 255),
+    flip=st.booleans(),
+)
 def test_a_damaged_head_is_refused_in_one_line(
-    tmp_path: Path, cut: int, at: int, byte: int, flip: bool
+    tmp_path: Path, file_format: SaveFormat, cut: int, at: int, byte: int, flip: bool
 ) -> None:
-    head = bytearray(savefile.header(document(), CONFIG))
+    head = bytearray(head_of(file_format)[0])
     if flip:
         head[at % len(head)] = byte
     else:

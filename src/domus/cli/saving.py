@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from domus.cli.carried import carry_out, host_path
 from domus.cli.privileged import DOM0_NAMES, refuse_dom0
-from domus.model.api import DumpRequest
+from domus.model.api import DumpRequest, SaveFormat
 from domus.model.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -17,17 +17,18 @@ _UNREADABLE: Final = "can't read guest state file"
 
 
 def save(call: Call) -> int:
-    """`xm save [-c] DOM FILE`: silent, and over when the file is on disk."""
+    """`xm save [-c] [--xl] DOM FILE`: silent, and over when the file is on disk."""
     name, path = _two_words(call)
     if name in DOM0_NAMES:
         raise call.wrong(f"Cannot save privileged domain {name}")
     path = host_path(call, path)
     if call.target.shares_files and not os.access(os.path.dirname(path), os.W_OK):  # noqa: PTH120
         raise BadInput(f"xm save: Unable to create file {path}")
+    file_format = SaveFormat.XL if call.has("xl") else SaveFormat.DOMUS
     client = call.client
     carry_out(
         client,
-        lambda: client.saving.save(name, path, checkpoint=call.has("checkpoint")),
+        lambda: client.saving.save(name, path, checkpoint=call.has("checkpoint"), file_format=file_format),
         undone=f"domain {name} runs on, and there is no {path}",
     )
     return 0

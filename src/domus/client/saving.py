@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domus.client.calls import Calls, domain_path
-from domus.model.api import DumpRequest, RestoreRequest, ResumeRequest, SaveRequest
+from domus.model.api import DumpRequest, RestoreRequest, ResumeRequest, SaveFormat, SaveRequest
 from domus.model.operation import Operation
 
 
@@ -13,9 +13,16 @@ class Saving:
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
 
-    def save(self, ref: str, path: str, *, checkpoint: bool = False) -> Operation:
+    def save(
+        self,
+        ref: str,
+        path: str,
+        *,
+        checkpoint: bool = False,
+        file_format: SaveFormat = SaveFormat.DOMUS,
+    ) -> Operation:
         """Begin to write a domain into a file; returns at once, see `Client.finish`."""
-        request = SaveRequest(path=path, checkpoint=checkpoint)
+        request = SaveRequest(path=path, checkpoint=checkpoint, format=file_format)
         return self._calls.post(f"{domain_path(ref)}/save", request, Operation)
 
     def restore(self, path: str, *, paused: bool = False) -> Operation:

@@ -1,10 +1,15 @@
-"""Files of saved domains: xl's own format, so that each tool reads the other's files.
+"""Files of saved domains: our own format, and which of the two a file has.
 
-A header of 48 bytes, then "optional data", then libxl's stream. The optional data are the domain's
-configuration as libxl's JSON; what follows it in there is not looked at by xl, and holds ours: the
-configuration as it was asked for, which says more.
+A file of ours is a head and libxl's stream in frames (`frames`). The head, most significant bytes first:
 
-Source: tools/xl/xl.h (struct save_file_header) and tools/xl/xl_saverestore.c of Xen 4.17 to 4.20.
+    24  the magic
+     4  the format's version; a newer one is not read
+     4  the length of what follows the next member
+     4  CRC-32 of the members before and of what follows
+     n  JSON: `Head`
+
+The frames' checksums begin with the head's. So the whole file can be checked before anything is built of it
+(`check`), and nothing in it can be exchanged for a part of another file.
 """
 
 from __future__ import annotations
@@ -12,53 +17,74 @@ from __future__ import annotations
 import os
 import stat
 import struct
+import time
+import zlib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from domus.devices.backends import NO_SCRIPT
+import domus
+from domus.domains import xlfile
+from domus.domains.frames import Damaged, Reader
 from domus.model.config import DomainConfig
-from domus.model.errors import BadInput, DomusError, NotFound
-from domus.storage import loop
+from domus.model.errors import BadInput, NotFound
 
 Document = dict[str, Any]
 
-MAGIC: Final = b"Xen saved domain, xl format\n \0 \r"
-OLD_MAGIC: Final = b"LinuxGuestRecord"  #: xend's own files, up to Xen 4.4
+MAGIC: Final = b"Domus saved domain\r\n\x1a\n\0\0"
+VERSION: Final = 1
 
-_HEADER: Final = struct.Struct("=32sIIII")  # magic, byte order, mandatory and optional flags, length
-_LENGTH: Final = struct.Struct("=I")
-_BYTE_ORDER: Final = 0x01020304
-_JSON: Final = 1 << 0
-_STREAM_V2: Final = 1 << 1
-_OUR_MARK: Final = b"Domus 1\n"
+_START: Final = struct.Struct(">24sII")
+_SUM: Final = struct.Struct(">I")
+_SIZE: Final = _START.size + _SUM.size
 
-#: bytes of optional data; a configuration has some thousand
+#: bytes of JSON; a configuration has some thousand
 _MOST: Final = 4 << 20
 
-#: what is as it is when a domain is saved, not as it was configured: memory was ballooned, VCPUs were set
-_PRESENT: Final = ("max_memkb", "target_memkb", "avail_vcpus")
+#: bytes that are read at a time
+_PIECE: Final = 1 << 20
+
+
+class Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What the head of a file of ours says."""
+
+    domus: str  #: the version of Domus that wrote it
+    host: str  #: on which host
+    time: float  #: when, in seconds since the epoch
+    config: DomainConfig  #: what the domain was made from, with the devices that it has
+    present: Document  #: members of b_info as they were at that moment
 
 
 class Saved(NamedTuple):
-    """What the head of a file says."""
+    """What the beginning of a file says."""
 
     config: DomainConfig
     present: Document  #: members of b_info as they were at that moment
-    stream: int  #: offset of libxl's stream
+    stream: int  #: offset of libxl's stream, or of its frames
+    seed: int | None  #: what the frames' checksums begin with; None: xl's format, which has no frames
 
 
-def header(document: Document, config: DomainConfig) -> bytes:
-    """The head of a file.
+def header(document: Document, config: DomainConfig) -> tuple[bytes, int]:
+    """The head of a file of ours, and the seed for its frames.
 
     Args:
         document: libxl_domain_config of the running domain, as libxl tells it.
         config: what it was made from.
     """
-    theirs = msgspec.json.encode(as_configured(document)) + b"\0"
-    optional = _LENGTH.pack(len(theirs)) + theirs + _OUR_MARK + msgspec.json.encode(config)
-    return _HEADER.pack(MAGIC, _BYTE_ORDER, _JSON | _STREAM_V2, 0, len(optional)) + optional
+    head = msgspec.json.encode(
+        Head(
+            domus=domus.__version__,
+            host=os.uname().nodename,
+            time=time.time(),
+            config=config,
+            present=xlfile.present(document),
+        )
+    )
+    start = _START.pack(MAGIC, VERSION, len(head))
+    seed = zlib.crc32(head, zlib.crc32(start))
+    return start + _SUM.pack(seed) + head, seed
 
 
 def read(path: str) -> Saved:
@@ -100,95 +126,59 @@ def parse(descriptor: int, path: str) -> Saved:
     Raises:
         BadInput: in xm's words.
     """
-    head = os.pread(descriptor, _HEADER.size, 0)
-    if not head.startswith(MAGIC) or len(head) < _HEADER.size:
-        raise _foreign(head, path)
-    _, order, mandatory, _, length = _HEADER.unpack(head)
-    if order != _BYTE_ORDER:
-        raise BadInput(f"not a valid guest state file: {path} is of a machine with another byte order")
-    if mandatory & ~(_JSON | _STREAM_V2) or not mandatory & _STREAM_V2:
+    start = os.pread(descriptor, _SIZE, 0)
+    if not start.startswith(MAGIC):
+        config, present, stream = xlfile.parse(descriptor, path)
+        return Saved(config, present, stream, None)
+    if len(start) < _SIZE:
+        raise BadInput(f"not a valid guest state file: {path} is cut off")
+    _, version, length = _START.unpack_from(start)
+    if version > VERSION:
         raise BadInput(
-            f"not a valid guest state file: {path} was written by another xl (flags {mandatory:#x})",
-            hint="Xen 4.6 and later write what is read here",
+            f"not a valid guest state file: {path} was written by a newer Domus (format {version})",
+            hint=f"this one, {domus.__version__}, reads format {VERSION}",
         )
-    if not _LENGTH.size <= length <= _MOST:
-        raise BadInput(f"not a valid guest state file: config parse ({path}: {length} bytes)")
-    optional = os.pread(descriptor, length, _HEADER.size)
-    theirs_length = _LENGTH.unpack_from(optional.ljust(_LENGTH.size, b"\0"))[0]
-    theirs = optional[_LENGTH.size : _LENGTH.size + theirs_length]
-    if len(optional) < length or len(theirs) < theirs_length:
-        raise BadInput(f"not a valid guest state file: config parse ({path} is cut off)")
-    ours = optional[_LENGTH.size + theirs_length :]
-    config, present = _configs(theirs.rstrip(b"\0"), ours, path)
-    return Saved(config, present, _HEADER.size + length)
-
-
-def _configs(theirs: bytes, ours: bytes, path: str) -> tuple[DomainConfig, Document]:
-    present: Document = {}
+    text = os.pread(descriptor, length, _SIZE) if length <= _MOST else b""
+    seed = zlib.crc32(text, zlib.crc32(start[: _START.size]))
+    if len(text) < length or (seed,) != _SUM.unpack_from(start, _START.size):
+        raise _damaged(path, "its head is not as it was written")
     try:
-        build = msgspec.json.decode(theirs).get("b_info", {})
-        present = {key: build[key] for key in _PRESENT if key in build}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, AttributeError, TypeError):
-        pass  # a configuration file in its own words, which xl may have been given
-    try:
-        if ours.startswith(_OUR_MARK):
-            return msgspec.json.decode(ours.removeprefix(_OUR_MARK), type=DomainConfig), present
-        return read_config(theirs, path), present
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, DomusError) as error:
+        head = msgspec.json.decode(text, type=Head)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BadInput("not a valid guest state file: config parse", hint=f"{path}: {error}") from None
+    return Saved(head.config, head.present, _SIZE + length, seed)
 
 
-def read_config(text: bytes, where: str) -> DomainConfig:
-    """A DomainConfig from libxl's JSON, or from a configuration file that xl kept.
+def check(descriptor: int, path: str, saved: Saved, told: Callable[[float], None]) -> int:
+    """Read a whole file; returns the bytes of libxl's stream in it.
+
+    Args:
+        told: called with how much is done, 0..1.
 
     Raises:
-        ConfigError: it is none.
+        BadInput: it is damaged or cut off: nothing may be built of it.
     """
-    decoded = text.decode("utf-8", "replace")
-    if decoded.lstrip().startswith("{"):
-        from domus.config.libxl_json import read_json  # heavy, and only restoring needs it
-        from domus.config.problems import Report, Source
-
-        return read_json(Report(Source(where, decoded)))
-    from domus.config.loading import load_text
-
-    return load_text(decoded, source_name=where).config
-
-
-def _foreign(head: bytes, path: str) -> BadInput:
-    found = head[: len(OLD_MAGIC)].decode("ascii", "replace")
-    shown = "".join(character if character.isprintable() else "?" for character in found)
-    hint = f"{path} is empty or cut off" if len(head) < _HEADER.size else path
-    if head.startswith(OLD_MAGIC):
-        hint = f"{path}: the xend of Xen 4.4 and before wrote it, whose streams today's Xen cannot read"
-    return BadInput(f"not a valid guest state file: found '{shown}'", hint=hint)
-
-
-def present(document: Document) -> Document:
-    """What of a running domain's b_info is as it is now, not as it was configured."""
-    build = document.get("b_info", {})
-    return {key: build[key] for key in _PRESENT if key in build}
+    size = os.fstat(descriptor).st_size
+    if saved.seed is None:
+        return xlfile.check(descriptor, path, saved.stream, size)
+    reader, place = Reader(seed=saved.seed), saved.stream
+    try:
+        while piece := os.pread(descriptor, _PIECE, place):
+            for _ in reader.feed(piece):
+                pass
+            place += len(piece)
+            told(place / max(size, 1))
+    except Damaged as error:
+        raise _damaged(path, error.what) from None
+    except OSError as error:
+        raise BadInput(f"can't read guest state file {path}: {error.strerror}") from None
+    if not reader.whole:
+        raise BadInput(f"not a valid guest state file: {path} is cut off")
+    return reader.length
 
 
-def as_configured(document: Document) -> Document:
-    """A running domain's document with image files for our loop devices, and without NO_SCRIPT."""
-    return document | {
-        "disks": [_diskas_configured(disk) for disk in document.get("disks", ())],
-        "nics": [_without_script(nic) for nic in document.get("nics", ())],
-    }
-
-
-def _diskas_configured(disk: Document) -> Document:
-    if disk.get("script") != NO_SCRIPT:
-        return disk
-    file = loop.backing_file(disk.get("pdev_path") or "")
-    return _without_script(disk) | ({"pdev_path": file} if file else {})
-
-
-def _without_script(device: Document) -> Document:
-    if device.get("script") != NO_SCRIPT:
-        return device
-    return {key: value for key, value in device.items() if key != "script"}
+def _damaged(path: str, why: str) -> BadInput:
+    return BadInput(f"not a valid guest state file: {path} is damaged", hint=why)
 
 
 def check_destination(path: str) -> Path:

@@ -1,5 +1,7 @@
 """Save and restore: a domain's memory into a file and back, whole or not at all.
 
+A file is checked from its beginning to its end before anything is built of it.
+
 While a file is written it has another name beside its own, and the domain is there, suspended. The moment
 at which the whole file is on disk decides: a failure, a cancellation or the death of xend before it lets
 the domain go on and removes the file; after it, the file gets its name and the domain goes.
@@ -18,12 +20,14 @@ from typing import Any, Final
 import msgspec
 from msgspec.structs import replace
 
-from domus.domains import prepare, savefile
+from domus.domains import prepare, savefile, savestream, xlfile
 from domus.domains.build import Handle
 from domus.domains.events import EventKind
+from domus.domains.frames import Packer, Unpacker
 from domus.domains.journal import FinishSave, RemoveFile, ResumeDomain
 from domus.domains.parts import Parts, guest
 from domus.domains.savefile import Saved
+from domus.model.api import SaveFormat
 from domus.model.config import DomainConfig
 from domus.model.domain import DomainInfo, ShutdownReason
 from domus.model.errors import BadInput, HostProblem, LibxlError, NoCapacity, WrongState
@@ -43,7 +47,15 @@ class Saving:
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
 
-    async def save(self, reference: str, path: str, *, checkpoint: bool, who: str) -> Operation:
+    async def save(
+        self,
+        reference: str,
+        path: str,
+        *,
+        checkpoint: bool,
+        who: str,
+        file_format: SaveFormat = SaveFormat.DOMUS,
+    ) -> Operation:
         """Write a domain into a file of this host and take it away; with `checkpoint` it goes on.
 
         Raises:
@@ -56,7 +68,9 @@ class Saving:
         destination = await asyncio.to_thread(savefile.check_destination, path)
 
         async def body(operation: Handle) -> None:
-            await self.save_to(operation, info, domid, destination, checkpoint=checkpoint)
+            await self.save_to(
+                operation, info, domid, destination, checkpoint=checkpoint, file_format=file_format
+            )
 
         return await self._parts.begin(
             "save",
@@ -70,7 +84,14 @@ class Saving:
         )
 
     async def save_to(
-        self, operation: Handle, info: DomainInfo, domid: int, path: Path, *, checkpoint: bool = False
+        self,
+        operation: Handle,
+        info: DomainInfo,
+        domid: int,
+        path: Path,
+        *,
+        checkpoint: bool = False,
+        file_format: SaveFormat = SaveFormat.DOMUS,
     ) -> None:
         """The steps of saving, within an operation that holds the domain's locks.
 
@@ -83,10 +104,10 @@ class Saving:
         part = path.with_name(f".{operation.id}.part")
         undo = (ResumeDomain(info.uuid, domid), RemoveFile(str(part)))
         async with operation.step("saving its memory", undo=undo):
-            head = await self._head(info, domid)
+            head, seed = await self._head(info, domid, file_format)
             descriptor = await parts.workers.call(_create, part, head, path)
             try:
-                await self._write(operation, info, domid, descriptor, path)
+                await self._write(operation, info, domid, descriptor, path, seed)
             finally:
                 os.close(descriptor)
         last = FinishSave(str(part), str(path), info.uuid, None if checkpoint else domid)
@@ -135,23 +156,20 @@ class Saving:
             config: what it is kept by from now on: `saved.config`, with uuid and MACs.
 
         Raises:
-            HostProblem: the file is damaged or cut off; nothing is left of the domain.
+            BadInput: the file is damaged or cut off; nothing was built.
+            HostProblem: libxl cannot build it; nothing is left of the domain.
             DomusError: as creating it.
         """
-        workers, libxl = self._parts.workers, self._parts.libxl
+        workers = self._parts.workers
         descriptor = await workers.call(savefile.open_for_reading, path)
         try:
-            os.lseek(descriptor, saved.stream, os.SEEK_SET)
-            size = os.fstat(descriptor).st_size
+            async with operation.step("checking the file"):
+                length = await self._checked(operation, descriptor, path, saved)
 
             async def make(document: dict[str, Any]) -> int:
                 document["b_info"].update(saved.present)
-                abort = Abort()
                 with _restore_failures(path):
-                    async with _progress(operation, lambda: _position(descriptor) / max(size, 1)):
-                        return await workers.call_abortably(
-                            abort.ask, libxl.restore, document, descriptor, abort
-                        )
+                    return await self._read(operation, document, descriptor, saved, length)
 
             await self._parts.builder.create(operation, config, paused=paused, make=make)
         finally:
@@ -213,30 +231,82 @@ class Saving:
 
     # Pieces
 
-    async def _head(self, info: DomainInfo, domid: int) -> bytes:
+    async def _head(self, info: DomainInfo, domid: int, file_format: SaveFormat) -> tuple[bytes, int | None]:
         document = await self._parts.workers.call(self._parts.libxl.retrieve_config, domid)
         kept = self._parts.kept.running(info.uuid, domid)
         return await self._parts.workers.call(
-            _header, document, None if kept is None else kept.config, info.name
+            _header, document, None if kept is None else kept.config, info.name, file_format
         )
 
     async def _write(
-        self, operation: Handle, info: DomainInfo, domid: int, descriptor: int, path: Path
+        self,
+        operation: Handle,
+        info: DomainInfo,
+        domid: int,
+        descriptor: int,
+        path: Path,
+        seed: int | None,
     ) -> None:
+        workers, libxl = self._parts.workers, self._parts.libxl
         abort = Abort()
         size = max(info.memory_kib, 1) * 1024
         try:
-            async with _progress(operation, lambda: os.fstat(descriptor).st_size / size):
-                await self._parts.workers.call_abortably(
-                    abort.ask, self._parts.libxl.save, domid, descriptor, abort
-                )
-            await self._parts.workers.call(os.fsync, descriptor)
+            if seed is None:
+                async with _progress(operation, lambda: os.fstat(descriptor).st_size / size):
+                    await workers.call_abortably(abort.ask, libxl.save, domid, descriptor, abort)
+            else:
+                packer = Packer(alive=False, seed=seed)
+                try:
+                    async with _progress(operation, lambda: packer.taken / size):
+                        await workers.call_abortably(
+                            abort.ask, savestream.save, libxl, domid, descriptor, packer, abort
+                        )
+                finally:
+                    packer.close()
+            await workers.call(os.fsync, descriptor)
         except (LibxlError, OSError) as error:
             raise _save_failure(error, domid, descriptor, path) from error
 
+    async def _checked(self, operation: Handle, descriptor: int, path: str, saved: Saved) -> int:
+        """Read the whole file once; returns the bytes of libxl's stream in it. Raises BadInput."""
+        done = 0.0
 
-def _header(document: dict[str, Any], asked_for: DomainConfig | None, name: str) -> bytes:
-    return savefile.header(document, present_config(document, asked_for, name))
+        def told(share: float) -> None:
+            nonlocal done
+            done = share
+
+        async with _progress(operation, lambda: done):
+            return await self._parts.workers.call(savefile.check, descriptor, path, saved, told)
+
+    async def _read(
+        self, operation: Handle, document: dict[str, Any], descriptor: int, saved: Saved, length: int
+    ) -> int:
+        """Have libxl build the domain from the file; returns its domid."""
+        workers, libxl = self._parts.workers, self._parts.libxl
+        abort = Abort()
+        if saved.seed is None:
+            os.lseek(descriptor, saved.stream, os.SEEK_SET)
+            size = max(saved.stream + length, 1)
+            async with _progress(operation, lambda: _position(descriptor) / size):
+                return await workers.call_abortably(abort.ask, libxl.restore, document, descriptor, abort)
+        unpacker = Unpacker(seed=saved.seed)
+        try:
+            async with _progress(operation, lambda: unpacker.given / max(length, 1)):
+                return await workers.call_abortably(
+                    abort.ask, savestream.restore, libxl, document, descriptor, saved.stream, unpacker, abort
+                )
+        finally:
+            unpacker.close()
+
+
+def _header(
+    document: dict[str, Any], asked_for: DomainConfig | None, name: str, file_format: SaveFormat
+) -> tuple[bytes, int | None]:
+    """The head of a file, and the seed for the frames behind it; None: there are none."""
+    config = present_config(document, asked_for, name)
+    if file_format is SaveFormat.XL:
+        return xlfile.header(document, config), None
+    return savefile.header(document, config)
 
 
 def present_config(document: dict[str, Any], asked_for: DomainConfig | None, name: str) -> DomainConfig:
@@ -248,7 +318,7 @@ def present_config(document: dict[str, Any], asked_for: DomainConfig | None, nam
     """
     if asked_for is None or _devices(document) != _devices_of(asked_for):
         # Reading a configuration imports much: only for domains of others', and those with new devices.
-        present = savefile.read_config(msgspec.json.encode(savefile.as_configured(document)), name)
+        present = xlfile.read_config(msgspec.json.encode(xlfile.as_configured(document)), name)
         return present if asked_for is None else as_it_is(asked_for, present)
     return asked_for
 
@@ -281,9 +351,7 @@ def _create(part: Path, head: bytes, path: Path) -> int:
     except OSError as error:
         raise BadInput(f"can't write guest state file {path}: {error.strerror}") from error
     try:
-        rest = memoryview(head)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
+        savestream.write_all(descriptor, head)
     except OSError as error:
         os.close(descriptor)
         raise _full_or_broken(path, error.strerror or "") from error

@@ -39,11 +39,19 @@ class ShutdownRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     reason: ShutdownKind = ShutdownKind.POWEROFF
 
 
+class SaveFormat(StrEnum):
+    """How a saved domain is written."""
+
+    DOMUS = "domus"  #: packed and with checksums
+    XL = "xl"  #: as xl save writes it, for xl restore
+
+
 class SaveRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/domains/REF/save: write it into a file."""
 
     path: str  #: of the file, on the host; absolute
     checkpoint: bool = False  #: it goes on afterwards
+    format: SaveFormat = SaveFormat.DOMUS
 
 
 class RestoreRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -9,11 +9,14 @@ from domus.cli.command import Command, Option
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="save",
-        usage="[-c] DOM FILE",
-        sentence="Save a domain into a file of its host, and take it away; xl can restore it, too.",
+        usage="[-c] [--xl] DOM FILE",
+        sentence="Save a domain into a file of its host, packed and with checksums, and take it away.",
         runs="saving:save",
-        counts=(2, 3),
-        options=(Option("c", "checkpoint", "Let the domain go on once it is saved."),),
+        counts=(2, 4),
+        options=(
+            Option("c", "checkpoint", "Let the domain go on once it is saved."),
+            Option("", "xl", "Write the file as xl does, so that xl can restore it."),
+        ),
     ),
     Command(
         name="restore",

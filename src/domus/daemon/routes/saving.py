@@ -14,7 +14,11 @@ async def save(call: Call) -> Operation:
     """Begin to save one."""
     wanted = await call.body(SaveRequest)
     return await call.xend.domains.saving.save(
-        call.path("ref"), wanted.path, checkpoint=wanted.checkpoint, who=call.who
+        call.path("ref"),
+        wanted.path,
+        checkpoint=wanted.checkpoint,
+        who=call.who,
+        file_format=wanted.format,
     )
 
 

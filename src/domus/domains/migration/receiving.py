@@ -13,9 +13,9 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from domus.domains.build import Handle
+from domus.domains.frames import SILENT_WITHIN, Unpacker
 from domus.domains.journal import SettleMove
 from domus.domains.migration import checks
-from domus.domains.migration.frames import SILENT_WITHIN, Unpacker
 from domus.domains.migration.moves import Moves
 from domus.domains.migration.settling import ASK_AFTER, Settling
 from domus.domains.parts import Parts

@@ -12,11 +12,11 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from domus.domains import savefile
+from domus.domains import xlfile
 from domus.domains.build import Handle
+from domus.domains.frames import Packer
 from domus.domains.journal import SettleMove
 from domus.domains.migration import checks
-from domus.domains.migration.frames import Packer
 from domus.domains.migration.link import Connect, Link
 from domus.domains.migration.moves import Moves
 from domus.domains.migration.settling import Settling
@@ -190,7 +190,7 @@ class Sending:
         offer = Offer(
             id=secrets.token_hex(8),
             config=config,
-            present=savefile.present(document),
+            present=xlfile.present(document),
             sender=await parts.workers.call(checks.facts, parts, config.guest_type, self.port),
             disks=disks,
             managed=await self._managed(info.uuid),
@@ -245,7 +245,7 @@ class Sending:
                     link.hang_up, lambda: link.send(move.id, packer.frames())
                 )
             except BaseException:
-                packer.close()
+                packer.hang_up()
                 abort.ask()
                 raise
             if answer.stage is not Stage.READY:
