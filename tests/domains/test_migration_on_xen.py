@@ -44,7 +44,8 @@ SECTORS = 32768
 #: the guest's part: count, and write each number into its own sector, past every cache
 COUNT = (
     "(i=0; while :; do i=$((i+1)); printf '%-511d\\n' $i | "
-    "dd of=/dev/xvda bs=512 seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || break; done) & "
+    "dd of=/dev/xvda bs=512 seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || break; "
+    "sleep 0.1; done) & "
     "echo counts"
 )
 

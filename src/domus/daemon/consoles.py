@@ -103,7 +103,7 @@ class Consoles:
     def note(self, event: Event) -> None:
         """Something happened on this host."""
         match event.kind:
-            case "operation.ended" if event.detail.get("operation") in ("create", "restart"):
+            case "operation.ended" if event.detail.get("operation") in ("create", "restart", "receive"):
                 self._built(event)
             case "domain.restarting":
                 if event.uuid in self._relays:
@@ -180,13 +180,14 @@ class Consoles:
         await asyncio.sleep(seconds)
         if relay.ended or relay.domid != was or relay.uuid in self._restarting:
             return
+        where = ""
         try:
             domain = await self._domains.get(relay.uuid)
             alive = domain.domid == was and not domain.dying and not domain.shutdown
-        except DomusError:
-            alive = False
+        except DomusError as error:
+            alive, where = False, error.hint  # such as the host to which it moved
         if not alive:
-            self._end(relay)
+            self._end(relay, where)
         elif not relay.is_open:  # xenconsoled was started anew, and gave it another pty
             await self._hold(relay.uuid)
 
@@ -208,8 +209,8 @@ class Consoles:
         if timer is not None:
             timer.cancel()
 
-    def _end(self, relay: Relay) -> None:
-        relay.end()
+    def _end(self, relay: Relay, where: str = "") -> None:
+        relay.end(f"domain ended: {where}" if where else "domain ended")
         self._forget(relay)
 
     def _forget(self, relay: Relay) -> None:
