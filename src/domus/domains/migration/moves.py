@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Self
 
 import msgspec
@@ -24,6 +25,7 @@ class Moves:
     def __init__(self, database: Database, known: dict[str, Move]) -> None:
         self._database = database
         self._known = known
+        self._writing = asyncio.Lock()
 
     @classmethod
     async def open(cls, database: Database) -> Self:
@@ -60,7 +62,22 @@ class Moves:
 
     async def put(self, move: Move) -> Move:
         """Remember it as it is now; on return it is on disk."""
-        move = replace(move, changed=time.time())
+        return await self._whole(lambda: move)
+
+    async def change(self, move_id: str, **fields: Any) -> Move:
+        """Remember something else of it; raises as `get`."""
+        return await self._whole(lambda: replace(self.get(move_id), **fields))
+
+    async def _whole(self, change: Callable[[], Move]) -> Move:
+        """One change after the other, each carried through also when the caller is cancelled."""
+
+        async def work() -> Move:
+            async with self._writing:
+                return await self._write(replace(change(), changed=time.time()))
+
+        return await asyncio.shield(asyncio.create_task(work()))
+
+    async def _write(self, move: Move) -> Move:
         forgotten = self._forgotten()
         row = (move.id, msgspec.json.encode(move))
 
@@ -73,10 +90,6 @@ class Moves:
             self._known.pop(each, None)
         self._known[move.id] = move
         return move
-
-    async def change(self, move_id: str, **fields: Any) -> Move:
-        """Remember something else of it; raises as `get`."""
-        return await self.put(replace(self.get(move_id), **fields))
 
     def _forgotten(self) -> list[str]:
         settled = [move.id for move in self if move.settled]

@@ -22,6 +22,7 @@ from domus.domains.parts import Parts
 from domus.domains.transfer import check_exported
 from domus.model.config import DomainConfig
 from domus.model.errors import (
+    AlreadyExists,
     BadInput,
     Conflict,
     DomusError,
@@ -83,6 +84,8 @@ class Receiving:
         host = os.uname().nodename
         self._check_allowed(who, address, host)
         _check_sane(offer)
+        if any(move.id == offer.id for move in self._moves):
+            raise AlreadyExists(f"migration {offer.id} is known here already", where="id")
         problems, config = await checks.cannot_come(self._parts, self._store, offer)
         missing = checks.missing_images(self._store, config)
         if not (problems.found or missing or offer.check_only):

@@ -27,6 +27,7 @@ from domus.domains.parts import Parts
 from domus.domains.saving import Saving
 from domus.model.config import DomainConfig
 from domus.model.errors import (
+    Busy,
     Conflict,
     DomainNotFound,
     DomusError,
@@ -71,9 +72,15 @@ class Settling:
         """Go on with what a former xend left; the domains' locks are held from here on."""
         for move in self._moves:
             if not move.settled:
-                keys = _keys(move)
-                self._parts.locks.take(*keys, domain=move.domain, doing=_doing(move))
-                self._begin(self._through(move, keys))
+                self._begin(self._through(move, self._locked(move)))
+
+    def _locked(self, move: Move) -> tuple[str, ...]:
+        keys = (move.domain, move.uuid)
+        try:
+            self._parts.locks.take(*keys, domain=move.domain, doing=_doing(move))
+        except Busy:
+            return ()  # by an older move of the same domain
+        return keys
 
     async def close(self) -> None:
         """Stop asking; the next xend goes on."""
@@ -310,11 +317,13 @@ class Settling:
                 try:
                     await self.settle(move.id, recovering=True)
                     return
-                except Undecided as error:
+                except DomusError as error:
                     log.warning("migration of %s: %s", move.domain, error.for_user())
+                    await self._moves.change(move.id, told=error.what)
                 await self.wait_for_news(move.id, pause)
         finally:
-            self._parts.released(*keys)
+            if keys:
+                self._parts.released(*keys)
 
     @asynccontextmanager
     async def _work(self, move_id: str) -> AsyncIterator[None]:
@@ -368,10 +377,6 @@ def _announce(config: DomainConfig) -> None:
         bridge = nic.bridge or bridges.default()
         if bridge and nic.mac and nic.backend_domain is None:
             announce(bridge, nic.mac, nic.ips)
-
-
-def _keys(move: Move) -> tuple[str, ...]:
-    return (move.domain, move.uuid)
 
 
 def _doing(move: Move) -> str:
