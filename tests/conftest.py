@@ -137,3 +137,12 @@ def _keep_evidence(host: LabHost, module: str) -> None:
     for name in ("console.log", "qemu.log"):
         with suppress(OSError):
             (folder / name).write_bytes((host.folder / name).read_bytes())
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Soak tests run when they are asked for: by `-m soak`, or by their own names."""
+    if "soak" in config.getoption("markexpr") or any("::" in argument for argument in config.args):
+        return
+    long = [item for item in items if item.get_closest_marker("soak")]
+    config.hook.pytest_deselected(items=long)
+    items[:] = [item for item in items if item not in long]

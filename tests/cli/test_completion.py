@@ -206,6 +206,16 @@ def test_every_subcommand_is_in_every_script(shell: str, capsys: pytest.CaptureF
     )
 
 
+def test_images_are_told_one_per_line(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XM_IMAGES", str(tmp_path))
+    for name in ("web.raw", "web@before.raw", "other.qcow2", ".base-0.raw", "notes.txt"):
+        (tmp_path / name).touch()
+    assert main(["help", "--completion=images"]) == 0
+    assert capsys.readouterr().out == "other\nweb\nweb@before\n"
+
+
 def test_hosts_are_told_one_per_line(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["help", "--completion=hosts"]) == 0
     assert capsys.readouterr().out.splitlines()[0] == "local"

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 _MODES: Final = ("r", "w", "w!", "ro", "rw", "rw!")
 #: types of BACKDEV that need no script of the host's
-_TYPES: Final = ("phy", "file", "tap", "tap2", "lun", "raw", "qcow", "qcow2", "vhd", "aio", "ioemu")
+_TYPES: Final = ("phy", "file", "tap", "tap2", "lun", "image", "raw", "qcow", "qcow2", "vhd", "aio", "ioemu")
 _SCRIPTED: Final = ("nbd", "enbd", "drbd", "iscsi", "npiv")
 _FORMATS: Final = ("", "raw", "qcow", "qcow2", "vhd", "qed", "empty")
 
@@ -148,7 +148,7 @@ def _drive(name: str, target: str | None) -> Disk:
 
 
 def _is_path_here(target: str) -> bool:
-    return not target.startswith(("lun:", "/")) and Path(target).exists()
+    return not target.startswith(("lun:", "image:", "/")) and Path(target).exists()
 
 
 def _handed_over(call: Call, disk: Disk) -> Disk:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from domus.cli.target import Lab
-from domus.model.errors import BadInput
+from domus.model.errors import BadInput, Conflict
 
 if TYPE_CHECKING:
     from domus.cli.target import Target
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 #: what a target or kernel that is not a path begins with
 _NAMES = ("lun:", "sha256:")
+
+#: an image of this machine's store
+IMAGE = "image:"
 
 
 def hand_over(config: DomainConfig, target: Target) -> DomainConfig:
@@ -33,17 +36,19 @@ def hand_over(config: DomainConfig, target: Target) -> DomainConfig:
         missing = missing_files(config)
         if missing:
             raise BadInput("; ".join(missing))
-        return _with_paths_made_absolute(config)
+        return _with_paths_made_absolute(config, target)
     return msgspec.structs.replace(
         config,
         kernel=config.kernel if config.bootloader else _as_blob(config.kernel, target),
         ramdisk=config.ramdisk if config.bootloader else _as_blob(config.ramdisk, target),
-        disks=tuple(_as_lun(disk, target) for disk in config.disks),
+        disks=tuple(hand_over_disk(disk, target) for disk in config.disks),
     )
 
 
 def hand_over_disk(disk: Disk, target: Target) -> Disk:
     """One disk as the host can use it."""
+    if disk.target is not None and disk.target.startswith(IMAGE):
+        return _image(disk, disk.target.removeprefix(IMAGE), target)
     if target.shares_files:
         return msgspec.structs.replace(disk, target=_absolute(disk.target))
     return _as_lun(disk, target)
@@ -56,12 +61,39 @@ def missing_files(config: DomainConfig) -> list[str]:
     return list(missing_kernel(config))
 
 
-def _with_paths_made_absolute(config: DomainConfig) -> DomainConfig:
+def _image(disk: Disk, reference: str, target: Target) -> Disk:
+    """The disk that is an image of this machine's store; a lab host is lent it, and sees a raw disk."""
+    from domus.model.config import DiskFormat
+    from domus.storage.images import places
+
+    if not target.shares_files and not isinstance(target, Lab):
+        raise BadInput(
+            f"{disk.target}: images are handed over to this machine's Xen and to lab hosts only",
+            hint="name the file as that host has it",
+        )
+    store = places.store()
+    entry = store.find(reference)
+    if disk.writable:
+        if entry.snapshot:
+            raise Conflict(f"{disk.target} is a snapshot", hint="mode r, or a clone of it")
+        if clones := store.clones_of(entry):
+            raise Conflict(
+                f"{disk.target} cannot be written: {', '.join(clones)} share its data",
+                hint=f"mode r, or 'xm image clone {reference} NEWNAME'",
+            )
+    if isinstance(target, Lab):
+        driver = entry.format.value
+        lun = target.lend(entry.path, read_only=not disk.writable, form=driver)
+        return msgspec.structs.replace(disk, target=lun, format=DiskFormat.RAW)
+    return msgspec.structs.replace(disk, target=str(entry.path), format=DiskFormat(entry.format.value))
+
+
+def _with_paths_made_absolute(config: DomainConfig, target: Target) -> DomainConfig:
     return msgspec.structs.replace(
         config,
         kernel=_absolute(config.kernel),
         ramdisk=_absolute(config.ramdisk),
-        disks=tuple(msgspec.structs.replace(disk, target=_absolute(disk.target)) for disk in config.disks),
+        disks=tuple(hand_over_disk(disk, target) for disk in config.disks),
     )
 
 

@@ -27,7 +27,7 @@ def _names(text: str) -> tuple[Command, ...]:
 _SHORT: Final = _names(
     "console vncviewer create new delete destroy dump-core help list mem-set migrate pause reboot reset"
     " restore resume save shell shutdown start suspend top unpause uptime usb-add usb-del domstate vcpu-set"
-    " info check convert schema doctor host lab"
+    " info check convert schema doctor host image lab"
 )
 
 _DOMAINS: Final = _names(
@@ -36,7 +36,9 @@ _DOMAINS: Final = _names(
     " usb-del domstate vcpu-list vcpu-pin vcpu-set"
     " vm-list"
 )
-_HOST: Final = _names("debug-keys dmesg info log serve check convert schema doctor xend-config host lab help")
+_HOST: Final = _names(
+    "debug-keys dmesg info log serve check convert schema doctor xend-config host image lab help"
+)
 
 _COLUMNS: Final = 50  #: of a description in a list
 _OPTION_COLUMNS: Final = 43  #: of a description in a usage

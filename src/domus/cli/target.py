@@ -91,11 +91,15 @@ class Lab(Target):
         """Its xend."""
         return self._client
 
-    def lend(self, image: Path, *, read_only: bool) -> str:
-        """Let the host have a disk image as a LUN; returns "lun:SERIAL", as a disk's target names it."""
+    def lend(self, image: Path, *, read_only: bool, form: str = "raw") -> str:
+        """Let the host have a disk image as a LUN; returns "lun:SERIAL", as a disk's target names it.
+
+        Args:
+            form: of the file; what the host sees is the disk that is in it.
+        """
         from domus.lab import disks
 
-        return disks.lend(self.name, image, read_only)
+        return disks.lend(self.name, image, read_only, form)
 
 
 def choose(host: str | None) -> Target:

@@ -28,6 +28,11 @@ class Lun(msgspec.Struct, frozen=True, kw_only=True):
     serial: str  #: what the host sees of it: its SCSI serial number
     path: str
     read_only: bool
+    form: str = "raw"  #: raw, qcow2 or vhd: what the host sees is the disk that is in the file
+
+
+#: QEMU's drivers by format
+_DRIVERS = {"raw": "raw", "qcow2": "qcow2", "vhd": "vpc"}
 
 
 def serial_of(path: Path) -> str:
@@ -35,8 +40,12 @@ def serial_of(path: Path) -> str:
     return "domus-" + hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:14]
 
 
-def lend(host: str, path: Path, read_only: bool = False) -> str:
+def lend(host: str, path: Path, read_only: bool = False, form: str = "raw") -> str:
     """Give running host `host` the file at `path` as a disk, unless it has it already.
+
+    Args:
+        form: "qcow2" or "vhd" lets the lab's QEMU read the format, and write what the host writes into it;
+            "raw" gives the host the file's bytes, whatever they are.
 
     Returns:
         "lun:SERIAL", as a disk's target names it.
@@ -55,6 +64,8 @@ def lend(host: str, path: Path, read_only: bool = False) -> str:
             pass
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror}") from error
+    if not read_only and not path.stat().st_mode & 0o222:  # root is let in all the same
+        raise BadInput(f"{path} is read-only", hint="mode r, or a clone of it: xm image clone")
     serial = serial_of(path)
     if not record.running(host):
         raise Unreachable(f"lab host {host} does not run", hint=f"xm lab up {host}")
@@ -65,7 +76,7 @@ def lend(host: str, path: Path, read_only: bool = False) -> str:
             _unplug(folder, serial)
             del present[serial]
         if serial not in present:
-            _plug(folder, Lun(serial=serial, path=str(path), read_only=read_only))
+            _plug(folder, Lun(serial=serial, path=str(path), read_only=read_only, form=form))
     return f"lun:{serial}"
 
 
@@ -134,7 +145,7 @@ def _plug(folder: Path, lun: Lun) -> None:
         try:
             await say(
                 "blockdev-add",
-                **{"driver": "raw", "node-name": lun.serial, "file": f"{lun.serial}-file"},
+                **{"driver": _DRIVERS[lun.form], "node-name": lun.serial, "file": f"{lun.serial}-file"},
                 read_only=lun.read_only,
             )
             await say(

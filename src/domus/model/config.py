@@ -112,7 +112,7 @@ class Disk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid
 
     vdev: str  #: its name in the guest, such as "xvda"
     #: image or block device on the host: an absolute path, or "lun:SERIAL" for the host's disk of that
-    #: serial number; None is an empty CD drive
+    #: serial number, or "image:NAME" for an image of a store, which xm looks up; None is an empty CD drive
     target: str | None = None
     format: DiskFormat = DiskFormat.RAW
     writable: bool = True  #: False: the backend opens the target read-only

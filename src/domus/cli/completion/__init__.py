@@ -4,8 +4,8 @@
     source <(xm help --completion=zsh)
     xm help --completion=fish | source
 
-The scripts know subcommands and options by themselves; for the names of domains and hosts they ask
-`xm help --completion=domains` and `=hosts`, which print one per line and never start a lab host.
+The scripts know subcommands and options by themselves; for the names of domains, hosts and images they ask
+`xm help --completion=domains`, `=hosts` and `=images`, which print one per line and never start a lab host.
 """
 
 from __future__ import annotations
@@ -35,6 +35,8 @@ def answer(what: str, *, host: str | None) -> str:
             return _lines(_domains(host))
         case "hosts":
             return _lines(_hosts())
+        case "images":
+            return _lines(_images())
         case _:
             raise BadInput(f"no completion for {what!r}", hint=f"there is one for {', '.join(SHELLS)}")
     return script()
@@ -50,6 +52,12 @@ def _hosts() -> list[str]:
     from domus.client.hosts import Hosts
 
     return ["local", *Hosts().names(), *lab.names()]
+
+
+def _images() -> list[str]:
+    from domus.storage.images import places
+
+    return [entry.reference for entry in places.store().entries()]
 
 
 def _lines(names: list[str]) -> str:

@@ -65,6 +65,7 @@ def _lines(each: Following) -> list[str]:
     lines += [f"{here} -a {_quoted(' '.join(each.words))}"] if each.words else []
     lines += [f"{here} -a '(__xm_names domains)'"] if each.domains else []
     lines += [f"{here} -a '(__xm_names hosts)'"] if each.hosts else []
+    lines += [f"{here} -a '(__xm_names images)'"] if each.images else []
     lines += [f"{here} -F"] if each.files else []
     return lines
 

@@ -23,6 +23,7 @@ class Following(NamedTuple):
     words: tuple[str, ...]  #: verbs, and names of other subcommands
     domains: bool  #: names of domains
     hosts: bool  #: names of hosts
+    images: bool  #: names of images
     files: bool  #: names of files
 
     @property
@@ -50,6 +51,7 @@ def _of(command: Command) -> Following:
         words=tuple(dict.fromkeys(words)),
         domains=bool(re.search(r"\bDOM\b", command.usage)),
         hosts=bool(re.search(r"\bHOST\b", command.usage)),
+        images=bool(re.search(r"\bIMAGE\b", command.usage)),
         files=bool(_FILES.search(command.usage)),
     )
 

@@ -81,5 +81,6 @@ def _case(each: Following) -> str:
     steps = [f"compadd -- {words}"] if words else []
     steps += ["_xm_names domains"] if each.domains else []
     steps += ["_xm_names hosts"] if each.hosts else []
+    steps += ["_xm_names images"] if each.images else []
     steps += ["_files"] if each.files else []
     return f"    {each.command.name}) {'; '.join(steps) or ':'} ;;"

@@ -22,6 +22,7 @@ AREAS: Final = (
     "migration",
     "devices",
     "passthrough",
+    "images",
     "host",
     "languages",
     "watching",
@@ -60,8 +61,8 @@ _XLS: Final = frozenset(
 #: commands that xm did not have: they may not make an old prefix ambiguous
 _OURS: Final = _XLS | frozenset(
     (
-        *("check", "convert", "schema", "host", "lab", "doctor", "xend-config", "console-list", "9p-list"),
-        *("config", "edit", "adopt", "export", "import", "autostart", "events"),
+        *("check", "convert", "schema", "host", "lab", "image", "doctor", "xend-config", "9p-list"),
+        *("console-list", "config", "edit", "adopt", "export", "import", "autostart", "events"),
     )
 )
 

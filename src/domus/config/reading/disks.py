@@ -107,7 +107,7 @@ def _target(spec: Spec, uname: str, found: Found) -> bool:
         found.format = DiskFormat.EMPTY
         return found.cdrom
     match = _TYPE.fullmatch(uname)
-    if match is None or uname.startswith("lun:"):
+    if match is None or uname.startswith(("lun:", "image:")):
         found.target = uname
         return True
     kind, rest = match[1], match[2]
@@ -154,7 +154,7 @@ def _disk(reading: Reading, spec: Spec, found: Found) -> Disk | None:
     if target is None and not found.cdrom:
         spec.error("no target specified, and it is not a CD drive")
         return None
-    if target is not None and found.script is None and not target.startswith(("/", "lun:")):
+    if target is not None and found.script is None and not target.startswith(("/", "lun:", "image:")):
         resolved = absolute(reading, target)
         if reading.document.directory is None or not exists(Path(resolved)):
             spec.error(f"{target[:80]!r} is not an absolute path, and not a file here either",

@@ -70,9 +70,9 @@ def kernel(reading: Reading) -> None:
 def absolute(reading: Reading, path: str) -> str:
     """A file's path as an absolute one: from the present directory, else from the configuration's.
 
-    `sha256:HEX` and `lun:SERIAL` name things that were handed over, and stay.
+    `sha256:HEX` and `lun:SERIAL` name things that were handed over, `image:NAME` one of a store: they stay.
     """
-    if path.startswith(("/", "sha256:", "lun:")) or not path:
+    if path.startswith(("/", "sha256:", "lun:", "image:")) or not path:
         return path
     here = reading.document.directory
     if here is not None and exists(here / path):

@@ -144,7 +144,7 @@ class _Reader:
         """Take the deprecated prefixes off a target; they stack, as in tap:qcow2:/x."""
         while True:
             prefix, colon, rest = target.partition(":")
-            if not colon or "/" in prefix or prefix == "lun":
+            if not colon or "/" in prefix or prefix in ("lun", "image"):
                 return target
             if prefix in ("raw", "qcow", "qcow2", "vhd"):
                 self.given["format"] = prefix

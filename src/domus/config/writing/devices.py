@@ -83,7 +83,7 @@ def xm_disk(disk: Disk) -> str | None:
         uname = ""
     elif disk.format is DiskFormat.RAW:
         uname = f"phy:{target}" if target.startswith("/dev/") else f"file:{target}"
-        uname = target if target.startswith("lun:") else uname
+        uname = target if target.startswith(("lun:", "image:")) else uname
     elif disk.format in _TAP:
         uname = f"tap:{_TAP[disk.format]}:{target}"
     else:
