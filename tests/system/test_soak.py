@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -37,15 +38,22 @@ def soak(host: LabHost, folder: Path, kills: int, capsys: pytest.CaptureFixture[
     number = 0
     while soaking.kills < kills:
         number += 1
-        # Now and then none, so that one xend lives through all of it, and now and then two in a row.
-        soaking.round(number, kills=(1, 1, 2, 1, 0)[number % 5])
+        # Now and then none, so that one xend lives through all of it, and now and then several in a row.
+        soaking.round(number, kills=(1, 2, 3, 2, 0)[number % 5])
     soaking.finish()
     say(f"{soaking.kills} kills in {number} rounds: {dict(sorted(soaking.answers.items()))}")
 
 
-@pytest.mark.timeout(4 * 3600)
-@pytest.mark.soak
-def test_whatever_xend_was_killed_at_nothing_is_lost_harmed_or_left(
+@pytest.mark.timeout(3600)
+def test_a_few_kills_at_random_moments_leave_nothing_lost_harmed_or_left(
     lab_host: LabHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    soak(lab_host, tmp_path, int(os.environ.get("DOMUS_SOAK_KILLS") or _LONG), capsys)
+    soak(lab_host, tmp_path, _SHORT, capsys)
+
+
+@pytest.mark.timeout(12 * 3600)
+@pytest.mark.soak
+def test_whatever_xend_was_killed_at_nothing_is_lost_harmed_or_left(
+    new_host: Callable[[], LabHost], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    soak(new_host(), tmp_path, int(os.environ.get("DOMUS_SOAK_KILLS") or _LONG), capsys)

@@ -21,7 +21,7 @@ from domus.domains import prepare
 from domus.domains.build import Handle, attach_loop
 from domus.domains.detachments import VBD, VIF, Detachments
 from domus.domains.events import EventKind
-from domus.domains.journal import TakeDevice
+from domus.domains.journal import PutMedium, TakeDevice
 from domus.domains.parts import Parts
 from domus.domains.reconfigure import reconfigure, with_disk, with_nic
 from domus.model.config import Disk, GuestType, Nic
@@ -101,13 +101,32 @@ class Attachments:
             async with operation.step("checking"):
                 ready, _ = await self._claimed(info, disk)
             try:
-                async with operation.step("changing the medium"):
+                undo = await self._medium(info, domid, devid)
+                async with operation.step("changing the medium", undo=undo):
                     await self._parts.workers.call(self._parts.libxl.insert_medium, domid, _disk_json(ready))
                     await reconfigure(self._parts.kept, info.uuid, domid, with_disk(disk))
             finally:
                 self._parts.claims.drop(_key(info, disk))
 
         return await self._begin("block-configure", info, body, who)
+
+    async def _medium(self, info: DomainInfo, domid: int, devid: int) -> PutMedium | None:
+        """What is in a CD drive now; None: libxl does not know."""
+        document = await self._parts.workers.call(self._parts.libxl.retrieve_config, domid)
+        kept = self._parts.kept.running(info.uuid, domid)
+        disks = () if kept is None else kept.config.disks
+        drive = next((each for each in document["disks"] if vdev.number(each["vdev"]) == devid), None)
+        own = next((each for each in disks if vdev.number(each.vdev) == devid), None)
+        return None if drive is None else PutMedium(info.uuid, domid, drive, own)
+
+    async def put_medium(self, record: PutMedium) -> None:
+        """Put a former medium back; harmless when it is there, or the domain has gone."""
+        found = await self._parts.workers.call(self._parts.libxl.domain_info, record.domid)
+        if found is None or found["uuid"] != record.uuid:
+            return
+        await self._parts.workers.call(self._parts.libxl.insert_medium, record.domid, record.document)
+        if record.kept is not None:
+            await reconfigure(self._parts.kept, record.uuid, record.domid, with_disk(record.kept))
 
     async def _attach_disk(self, operation: Handle, info: DomainInfo, domid: int, disk: Disk) -> None:
         parts, devid = self._parts, vdev.number(disk.vdev)

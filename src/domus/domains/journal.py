@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 import msgspec
 
 from domus.domains.database import Database
+from domus.model.config import Disk, PciDevice
 from domus.model.operation import Operation
 
 #: Final operations that can still be asked about.
@@ -67,6 +68,50 @@ class SettleDevice(msgspec.Struct, frozen=True, tag="settle-device"):
     domid: int
     kind: str
     devid: int
+
+
+class PutMedium(msgspec.Struct, frozen=True, tag="put-medium"):
+    """Put the medium back that was in a CD drive of this boot of a domain."""
+
+    uuid: str
+    domid: int
+    document: dict[str, Any]  #: the drive with its medium, as libxl has it
+    kept: Disk | None = None  #: what xend keeps of it
+
+
+class TakePci(msgspec.Struct, frozen=True, tag="take-pci"):
+    """Take a PCI device from a domain: to undo its attachment, or to finish a forced detachment."""
+
+    uuid: str
+    domid: int
+    device: PciDevice
+    finishes: bool = False
+
+
+class SettlePci(msgspec.Struct, frozen=True, tag="settle-pci"):
+    """A PCI device whose guest was asked to let go of it: what xend keeps is what became of it."""
+
+    uuid: str
+    domid: int
+    device: PciDevice
+
+
+class TakeUsb(msgspec.Struct, frozen=True, tag="take-usb"):
+    """Take a USB device of the host from a domain."""
+
+    uuid: str
+    domid: int
+    hostbus: int
+    hostaddr: int
+
+
+class TakeNew(msgspec.Struct, frozen=True, tag="take-new"):
+    """Take the devices of a kind from a domain whose numbers are not among those from before."""
+
+    uuid: str
+    domid: int
+    kind: str  #: "usbctrl" or "vtpm"
+    before: tuple[int, ...]
 
 
 class RemoveFile(msgspec.Struct, frozen=True, tag="remove-file"):
@@ -171,6 +216,11 @@ UndoRecord = (
     | ForgetDefinition
     | TakeDevice
     | SettleDevice
+    | PutMedium
+    | TakePci
+    | SettlePci
+    | TakeUsb
+    | TakeNew
     | RemoveFile
     | ResumeDomain
     | UnpauseDomain

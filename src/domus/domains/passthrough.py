@@ -1,8 +1,8 @@
 """Devices of the host itself that running domains are given: PCI, USB; and virtual TPMs.
 
-libxl does all of it, within one call for each. Should xend be killed meanwhile, what libxl had done by then
-stays: it is in the lists, and can be taken away as any other. PCI devices are there again when the guest
-reboots; USB devices and TPMs are not, since what they were may be gone by then.
+libxl does all of it, within one call for each. Should that fail, or xend be killed meanwhile, what libxl had
+attached by then is taken away again (but for PCI devices that are given by name). PCI devices are there again
+when the guest reboots; USB devices and TPMs are not, since what they were may be gone by then.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from domus.devices import attached, host_usb
 from domus.domains.build import Handle
 from domus.domains.events import EventKind
+from domus.domains.journal import SettlePci, TakeNew, TakePci, TakeUsb, UndoRecord
 from domus.domains.parts import Parts
 from domus.domains.reconfigure import Change, reconfigure
 from domus.model.config import DomainConfig, GuestType, PciDevice, UsbController, UsbDevice, Vtpm
@@ -86,17 +87,20 @@ class Passthrough:
         if info.guest_type is GuestType.PVH:
             raise WrongState("PVH guests cannot own PCI devices on x86")
 
-        async def body() -> None:
+        async def prepare() -> UndoRecord | None:
             require_pciback()
-            if device.name is None:
-                _require_pci(device)
-            for owned in await self._call(self._libxl.list_pci, domid):
-                if device.name is None and _pci_info(owned).address == _address(device):
-                    raise AlreadyExists(f"pci: device {_address(device)} has been attached! ")
+            if device.name is not None:
+                return None  # which device that is only libxl knows
+            _require_pci(device)
+            if await self._owns(domid, device):
+                raise AlreadyExists(f"pci: device {_address(device)} has been attached! ")
+            return TakePci(info.uuid, domid, device)
+
+        async def body() -> None:
             await self._call(self._libxl.add_device, domid, "pci", _pci_json(device))
             await reconfigure(self._parts.kept, info.uuid, domid, _with_pci(device))
 
-        return await self._begin("pci-attach", info, body, who)
+        return await self._begin("pci-attach", info, body, who, prepare)
 
     async def detach_pci(self, reference: str, device: PciDevice, *, force: bool, who: str) -> Operation:
         """Take a PCI device from a domain; `force`: whether the guest agrees or not.
@@ -106,14 +110,20 @@ class Passthrough:
         """
         info, domid = await self._parts.alive(reference, "detach a device from")
 
-        async def body() -> None:
-            owned = [_pci_info(each) for each in await self._call(self._libxl.list_pci, domid)]
-            if device.name is None and _address(device) not in [each.address for each in owned]:
+        async def prepare() -> UndoRecord | None:
+            if device.name is not None:
+                return None
+            if not await self._owns(domid, device):
                 raise NotFound(f"pci: device {_address(device)} is not attached!")
+            if force:
+                return TakePci(info.uuid, domid, device, finishes=True)
+            return SettlePci(info.uuid, domid, device)
+
+        async def body() -> None:
             await self._call(self._libxl.remove_pci, domid, _pci_json(device), force=force)
             await reconfigure(self._parts.kept, info.uuid, domid, _without_pci(device))
 
-        return await self._begin("pci-detach", info, body, who)
+        return await self._begin("pci-detach", info, body, who, prepare)
 
     # USB
 
@@ -136,7 +146,9 @@ class Passthrough:
             document = {"type": controller.kind, "version": controller.version, "ports": controller.ports}
             await self._call(self._libxl.add_device, domid, "usbctrl", document)
 
-        return await self._begin("usb-hc-create", info, body, who)
+        return await self._begin(
+            "usb-hc-create", info, body, who, lambda: self._take_new(info.uuid, domid, "usbctrl")
+        )
 
     async def detach_usb_controller(self, reference: str, devid: int, *, who: str) -> Operation:
         """Take a USB controller from a domain, with what is plugged into it.
@@ -165,13 +177,19 @@ class Passthrough:
         elif device.hostbus is None or device.hostaddr is None:
             raise BadInput("a USB device is named by its port, or by its bus and address on the host")
 
+        async def prepare() -> UndoRecord:
+            undo = TakeUsb(info.uuid, domid, device.hostbus or 0, device.hostaddr or 0)
+            if await self._usb_place(undo) is not None:
+                raise AlreadyExists(f"'{info.name}' has this USB device already")
+            return undo
+
         async def body() -> None:
             document: Document = {"type.hostdev": {"hostbus": device.hostbus, "hostaddr": device.hostaddr}}
             places = {"ctrl": device.controller, "port": device.port}
             document |= {name: value for name, value in places.items() if value is not None}
             await self._call(self._libxl.add_device, domid, "usbdev", document)
 
-        return await self._begin("usb-attach", info, body, who)
+        return await self._begin("usb-attach", info, body, who, prepare)
 
     async def detach_usb(self, reference: str, controller: int, port: int, *, who: str) -> Operation:
         """Unplug what is in a port of a domain's controller.
@@ -205,7 +223,9 @@ class Passthrough:
                 document["uuid"] = vtpm.uuid
             await self._call(self._libxl.add_device, domid, "vtpm", document)
 
-        return await self._begin("vtpm-attach", info, body, who)
+        return await self._begin(
+            "vtpm-attach", info, body, who, lambda: self._take_new(info.uuid, domid, "vtpm")
+        )
 
     async def detach_vtpm(self, reference: str, devid: int, *, force: bool, who: str) -> Operation:
         """Take a virtual TPM away. Raises NotFound if there is none, and as `detach_pci`."""
@@ -218,15 +238,71 @@ class Passthrough:
 
         return await self._begin("vtpm-detach", info, body, who)
 
+    # Undoing
+
+    async def undo(self, record: TakePci | SettlePci | TakeUsb | TakeNew) -> bool:
+        """Take back what a call of libxl did; True: its operation is done by that. Harmless when repeated."""
+        found = await self._call(self._libxl.domain_info, record.domid)
+        if found is None or found["uuid"] != record.uuid:
+            return False
+        match record:
+            case TakePci(uuid, domid, device, _):
+                if await self._owns(domid, device):
+                    await self._call(self._libxl.remove_pci, domid, _pci_json(device), force=True)
+                await reconfigure(self._parts.kept, uuid, domid, _without_pci(device))
+            case SettlePci(uuid, domid, device):
+                if await self._owns(domid, device):
+                    return False
+                await reconfigure(self._parts.kept, uuid, domid, _without_pci(device))
+                return True
+            case TakeUsb():
+                if (place := await self._usb_place(record)) is not None:
+                    await self._call(self._libxl.remove_device, record.domid, "usbdev", *place, force=False)
+            case TakeNew(_, domid, kind, before):
+                for devid in sorted(set(await self._numbers(domid, kind)) - set(before)):
+                    await self._call(self._libxl.remove_device, domid, kind, devid, force=kind == "vtpm")
+        return False
+
+    async def _owns(self, domid: int, device: PciDevice) -> bool:
+        owned = [_pci_info(each) for each in await self._call(self._libxl.list_pci, domid)]
+        return _address(device) in [each.address for each in owned]
+
+    async def _usb_place(self, record: TakeUsb) -> tuple[int, int] | None:
+        """Controller and port of a host's device in a domain; None: it has it not."""
+        for each in await self._call(self._libxl.list_usb_devices, record.domid):
+            host = _hostdev(each)
+            if (host.get("hostbus"), host.get("hostaddr")) == (record.hostbus, record.hostaddr):
+                return each.get("ctrl", 0), each.get("port", 0)
+        return None
+
+    async def _take_new(self, uuid: str, domid: int, kind: str) -> UndoRecord:
+        return TakeNew(uuid, domid, kind, tuple(await self._numbers(domid, kind)))
+
+    async def _numbers(self, domid: int, kind: str) -> list[int]:
+        if kind == "usbctrl":
+            known = await self._call(self._libxl.list_usb_controllers, domid)
+            return [each.get("devid", 0) for each in known]
+        return [each.devid for each in await attached.devices(self._parts.store, domid, kind)]
+
     # All
 
     async def _begin(
-        self, kind: str, info: DomainInfo, work: Callable[[], Awaitable[None]], who: str
+        self,
+        kind: str,
+        info: DomainInfo,
+        work: Callable[[], Awaitable[None]],
+        who: str,
+        prepare: Callable[[], Awaitable[UndoRecord | None]] | None = None,
     ) -> Operation:
+        """Begin to do `work`, after `prepare` has checked everything and said what takes it back."""
         parts = self._parts
 
         async def body(operation: Handle) -> None:
-            async with operation.step("asking libxl"):
+            undo = None
+            if prepare is not None:
+                async with operation.step("checking"):
+                    undo = await prepare()
+            async with operation.step("asking libxl", undo=undo):
                 await work()
             told = EventKind.DEVICE_ATTACHED
             if kind.endswith(("detach", "destroy")):
@@ -241,7 +317,7 @@ class Passthrough:
             uuid=info.uuid,
             doing=f"{kind} is going on",
             who=who,
-            cancellable=False,  # libxl's call cannot be recalled, and is not undone
+            cancellable=False,  # libxl's call cannot be recalled
         )
 
 
@@ -296,10 +372,15 @@ def _pci_info(document: Document) -> PciInfo:
     )
 
 
+def _hostdev(plugged: Document) -> Document:
+    """Bus and address on the host of a USB device that a domain has."""
+    found: Document = plugged.get("type.hostdev", plugged.get("u", {}).get("hostdev", {}))
+    return found
+
+
 def _usb_info(controller: Document, plugged: list[Document]) -> UsbControllerInfo:
     devid, info = controller.get("devid", 0), controller.get("info", {})
-    by_port = {each.get("port", 0): each.get("type.hostdev", each.get("u", {}).get("hostdev", {}))
-               for each in plugged if each.get("ctrl", 0) == devid}  # fmt: skip
+    by_port = {each.get("port", 0): _hostdev(each) for each in plugged if each.get("ctrl", 0) == devid}
     ports = tuple(
         UsbPort(
             port=port,

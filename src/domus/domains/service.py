@@ -145,7 +145,9 @@ class Domains:
         self._undoing = Undoing(
             self._parts,
             managed=self.managed,
+            attachments=self.attachments,
             detachments=self._detachments,
+            passthrough=self.passthrough,
             saving=self.saving,
             suspending=self.suspending,
             vcpus=self.vcpus,

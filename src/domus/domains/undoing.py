@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
+from domus.domains.attachments import Attachments
 from domus.domains.cpupools import Cpupools
 from domus.domains.detachments import Detachments
 from domus.domains.journal import (
@@ -16,6 +17,7 @@ from domus.domains.journal import (
     ForgetConfig,
     ForgetDefinition,
     PinBack,
+    PutMedium,
     RemoveFile,
     RenameCpupool,
     RenameDomain,
@@ -23,13 +25,18 @@ from domus.domains.journal import (
     ReturnCpus,
     SettleDevice,
     SettleMove,
+    SettlePci,
     TakeDevice,
+    TakeNew,
+    TakePci,
+    TakeUsb,
     UndoRecord,
     UnpauseDomain,
 )
 from domus.domains.managed import Managed
 from domus.domains.migration.service import Migration
 from domus.domains.parts import Parts
+from domus.domains.passthrough import Passthrough
 from domus.domains.saving import Saving
 from domus.domains.suspending import Suspending
 from domus.domains.vcpus import Vcpus
@@ -43,7 +50,9 @@ class Undoing:
         parts: Parts,
         *,
         managed: Managed,
+        attachments: Attachments,
         detachments: Detachments,
+        passthrough: Passthrough,
         saving: Saving,
         suspending: Suspending,
         vcpus: Vcpus,
@@ -52,7 +61,9 @@ class Undoing:
     ) -> None:
         self._parts = parts
         self._managed = managed
+        self._attachments = attachments
         self._detachments = detachments
+        self._passthrough = passthrough
         self._saving = saving
         self._suspending = suspending
         self._vcpus = vcpus
@@ -74,6 +85,10 @@ class Undoing:
                 await self._detachments.take(record)
             case SettleDevice():
                 return await self._detachments.settle(record)
+            case PutMedium():
+                await self._attachments.put_medium(record)
+            case TakePci() | SettlePci() | TakeUsb() | TakeNew():
+                return await self._passthrough.undo(record)
             case RemoveFile(path):
                 await asyncio.to_thread(Path(path).unlink, missing_ok=True)
             case ResumeDomain():
