@@ -135,14 +135,15 @@ class UnpauseDomain(msgspec.Struct, frozen=True, tag="unpause-domain"):
 
 
 class FinishSave(msgspec.Struct, frozen=True, tag="finish-save"):
-    """The domain's memory is on disk: give the file its name, and take the domain away."""
+    """The domain's memory is on disk: give the file its name, and take the domain away or let it go on."""
 
     finishes: ClassVar[bool] = True
 
     part: str  #: where the file is now
     path: str  #: where it shall be
     uuid: str
-    domid: int | None = None  #: None: the domain goes on
+    domid: int | None = None  #: to be taken away; None: the domain goes on
+    goes_on: int | None = None  #: its domid, if it does and has suspended itself
 
 
 class DestroyCpupool(msgspec.Struct, frozen=True, tag="destroy-cpupool"):

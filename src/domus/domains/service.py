@@ -233,11 +233,15 @@ class Domains:
         for kept in self._kept:
             if (kept.uuid, kept.domid) not in running and kept.restart_due is None:
                 await self._kept.forget(kept.uuid)
+                name, domid = kept.config.name, kept.domid
+                if domid is not None:  # whoever waits for its end is told
+                    self.events.publish(EventKind.DOMAIN_DESTROYED, domain=name, domid=domid, uuid=kept.uuid)
 
     async def close(self) -> None:
         """Stop what can be stopped, and undo it. Domains run on."""
         await self.autostart.close()
         await self.managed.close()
+        await self.saving.close()
         await self._lifecycle.close()
         await self._endings.close()
         await self.migration.close()
