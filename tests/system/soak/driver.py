@@ -182,7 +182,7 @@ class Soak:
     def _kill(self, pause: float) -> None:
         """SIGKILL, `pause` seconds from now, whatever xend is at."""
         script = f"sleep {pause:.2f}; pgrep -f '^/usr/bin/python3 -m domus.daemon' | xargs -r kill -9"
-        self._host.run(["sh", "-c", script])
+        self._host.run(["sh", "-c", script], within=pause + _CLIENTS_WITHIN)
         self.kills += 1
 
     def _carry_out(self, plan: list[tuple[float, Place, Asking]], clock: Callable[[], float]) -> None:

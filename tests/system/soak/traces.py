@@ -91,7 +91,7 @@ class Traces:
     @classmethod
     def of(cls, host: LabHost) -> Traces:
         """Look now."""
-        printed = host.run(["python3", "-c", _SCRIPT, STATE], within=120).stdout
+        printed = host.run(["python3", "-c", _SCRIPT, STATE], within=600).stdout
         return cls(msgspec.json.decode(printed, type=dict[str, list[str]]))
 
     def store(self) -> dict[str, str]:
@@ -110,7 +110,7 @@ class Traces:
 
 def ticks(host: LabHost) -> dict[str, Tick]:
     """What each guest has written last by now, by the name of its disk."""
-    printed = host.run(["sh", "-c", _TICKS]).stdout
+    printed = host.run(["sh", "-c", _TICKS], within=600).stdout
     found = re.findall(r"==> \S*/([\w-]+)\.img <==\ntick (\S+) (\d+)\n", printed)
     return {name: Tick(boot, int(number)) for name, boot, number in found}
 
