@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from bench.figures import XM, Figure, median, spread, timed
+from bench.images import building, cloning
 from bench.languages import languages
 from bench.migration import migrating
 from bench.saving import saving
@@ -55,6 +56,7 @@ def main() -> None:
             figures.append(listing(options.runs))
             figures += idling(host)
             figures += languages(options.runs)
+            figures += [cloning(options.runs), building()]
         finally:
             host.remove()
         figures += migrating(options.runs)

@@ -16,7 +16,6 @@ import errno
 import fcntl
 import os
 import re
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -174,7 +173,7 @@ class DirectoryStore:
     def working(self) -> Iterator[Path]:
         """A folder for what is being made, gone at the end of the block. Not within `changing`."""
         with self.changing():
-            folder = self.directory / f"{_WORK}{secrets.token_hex(6)}"
+            folder = self.directory / f"{_WORK}{os.urandom(6).hex()}"
             folder.mkdir(mode=0o700)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -239,7 +238,7 @@ class DirectoryStore:
 
     def based_on(self, entry: Entry, fresh: Path) -> None:
         """Make `fresh` a qcow2 file that shares the data of `entry`. Within `changing`, until it is named."""
-        base = f"{_BASE}{secrets.token_hex(6)}.{entry.format.value}"
+        base = f"{_BASE}{os.urandom(6).hex()}.{entry.format.value}"
         entry.path.chmod(FROZEN_MODE)
         size = self._facts(entry).size_bytes
         (self.directory / base).hardlink_to(entry.path)
@@ -252,7 +251,7 @@ class DirectoryStore:
             InUse: somebody has it open, clones share its data, or it has snapshots.
             NotFound: see `find`.
         """
-        with self.claimed(reference) as entry, self.changing():
+        with self.claimed(reference) as entry, self.working(), self.changing():
             users.check_unused(entry.path, f"image {entry.reference}")
             mine = [entry]
             if not entry.snapshot:
@@ -276,17 +275,17 @@ class DirectoryStore:
         return [each.reference for each in mine]
 
     def _sweep(self) -> None:
-        """Remove what interrupted commands left."""
+        """Remove what interrupted commands left: each has had a folder."""
         for folder in self.directory.glob(f"{_WORK}*"):
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self._collect()
                 remove_tree(folder)
             except BlockingIOError:
                 continue
             finally:
                 os.close(descriptor)
-        self._collect()
 
     def _collect(self) -> None:
         """Remove second names that nobody needs, and let images be written again that have none."""
