@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from domus.cli import verbs
 from domus.cli.declared.images import VERBS
-from domus.model.errors import BadInput, InUse
+from domus.model.errors import BadInput, InUse, Unreachable
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -27,7 +27,16 @@ _SINGLE: Final = (
 
 
 def run(call: Call) -> int:
-    """`xm image VERB ...`."""
+    """`xm image VERB ...`.
+
+    Raises:
+        BadInput: for another host, whose store cannot be reached from here.
+    """
+    if call.host not in (None, "local"):
+        raise BadInput(
+            f"xm image works on this machine's store, not on that of {call.host}",
+            hint="run it there; lab hosts have their disks from this machine",
+        )
     return verbs.run(call, VERBS)
 
 
@@ -213,7 +222,8 @@ def rm(call: Call) -> int:
         raise call.wrong("'xm image rm' needs the name of an image")
     store = _store(call)
     for name in call.words:
-        _check_not_kept(call, store, name)
+        if not call.has("force"):
+            _check_not_kept(call, store, name)
         store.remove(name, with_snapshots=call.has("snapshots"))
     return 0
 
@@ -276,7 +286,14 @@ def _check_not_kept(call: Call, store: DirectoryStore, reference: str) -> None:
         from domus.lab.disks import serial_of
 
         targets.add(f"lun:{serial_of(entry.path)}")
-    for domain in target.client.managed.list():
+    try:
+        managed = target.client.managed.list()
+    except Unreachable as error:
+        raise Unreachable(
+            f"which managed domains have {reference} cannot be told: {error.what}",
+            hint="--force removes it all the same",
+        ) from None
+    for domain in managed:
         if any(disk.target in targets for disk in domain.config.disks):
             raise InUse(
                 f"image {reference} is a disk of the managed domain {domain.name}",

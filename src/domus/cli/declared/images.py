@@ -117,6 +117,7 @@ VERBS: Final = (
         "NAME[@SNAPSHOT] ...",
         "Remove images or snapshots that nobody uses.",
         Option("", "snapshots", "Remove an image's snapshots with it."),
+        Option("", "force", "Do not ask the host which managed domains have it."),
     ),
 )  # fmt: skip
 
@@ -126,7 +127,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="list|info|create|build|import|convert|clone|snapshot|revert|resize|seed|rm ... [IMAGE]",
         sentence="Make, clone, resize and build disk images; 'xm image' tells how.",
         runs="images:run",
-        works="pv pvh",
+        works="pv",
         tested="storage/test_images.py storage/test_image_build.py system/test_images.py",
         needs_host=False,
         raw=True,
