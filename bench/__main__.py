@@ -15,7 +15,6 @@ from pathlib import Path
 from bench.figures import XM, Figure, median, spread, timed
 from bench.images import building, cloning
 from bench.languages import languages
-from bench.migration import migrating
 from bench.saving import saving
 from domus.client import Client
 from domus.lab import guest
@@ -59,7 +58,6 @@ def main() -> None:
             figures += [cloning(options.runs), building()]
         finally:
             host.remove()
-        figures += migrating(options.runs)
     if options.json:
         print(json.dumps([figure._asdict() for figure in figures], indent=2))
         return

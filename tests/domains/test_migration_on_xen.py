@@ -53,9 +53,9 @@ COUNT = (
 #: appended to xend's own module in a lab host: it dies, or stops, when a move has come to a stage on disk
 ACCIDENTS = b"""
 import os as _os
-_put = Moves.put
-async def _put_and_die(self, move):
-    move = await _put(self, move)
+_write = Moves._write
+async def _write_and_die(self, move):
+    move = await _write(self, move)
     try:
         with open("/run/accident") as file:
             stage, number = file.read().split()
@@ -65,7 +65,7 @@ async def _put_and_die(self, move):
     except FileNotFoundError:
         pass
     return move
-Moves.put = _put_and_die
+Moves._write = _write_and_die
 """
 MOVES_MODULE = "/usr/lib/python3/dist-packages/domus/domains/migration/moves.py"
 
@@ -270,7 +270,7 @@ def arm(host: LabHost, stage: Stage, signal: int) -> None:
 def accidents(pair: Pair) -> Pair:
     """Both hosts' xends can be armed."""
     for host in pair.hosts:
-        if not host.run(["grep", "-c", "_put_and_die", MOVES_MODULE], check=False).stdout.strip("0\n"):
+        if not host.run(["grep", "-c", "_write_and_die", MOVES_MODULE], check=False).stdout.strip("0\n"):
             host.run(["sh", "-c", f"cat >> {MOVES_MODULE}"], stdin=ACCIDENTS)
             kill_xend(host)
     return pair
