@@ -1,6 +1,6 @@
 # `make` alone says what there is.
 
-.PHONY: help demo test soak check bench setup clean locks man
+.PHONY: help demo demo-migrate test soak check bench setup clean locks man
 
 help: ## say what there is
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | while IFS="$$(printf '\t')" read -r n t; do printf '  make %-12s %s\n' "$$n" "$$t"; done
@@ -8,6 +8,10 @@ help: ## say what there is
 demo: ## set everything up, and have a paravirtualized guest talk to you from real Xen
 	@scripts/setup runtime
 	@.venv/bin/python scripts/demo
+
+demo-migrate: ## have a guest count aloud while it moves between two lab hosts
+	@scripts/setup runtime
+	@.venv/bin/python scripts/demo migrate
 
 test: ## set everything up, and run every check and test
 	@scripts/setup dev

@@ -1,6 +1,7 @@
 """Domains that move between two real hosts: the guest counts on, on exactly one of them, whatever happens.
 
-The guest writes its count into a LUN that both hosts have: number N into sector N. Sectors without a gap and
+The guest writes its count into a LUN that both hosts have: number N into sector N, which must be empty until
+then; else a second copy of it runs, and says so in sector 0. Sectors without a gap and
 without a repeat are what "exactly once" means.
 """
 
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from domus.lab import disks, identity, record
+from domus.lab import disks, identity, impairments, record
 from domus.model.config import Disk, DomainConfig, GuestType, Nic
 from domus.model.errors import (
     AlreadyExists,
@@ -44,7 +45,10 @@ SECTORS = 32768
 
 #: the guest's part: count, and write each number into its own sector, past every cache
 COUNT = (
-    "(i=0; while :; do i=$((i+1)); printf '%-511d\\n' $i | "
+    "(i=0; while :; do i=$((i+1)); "
+    "dd if=/dev/xvda bs=512 skip=$i count=1 iflag=direct 2>/dev/null | grep -q '[0-9]' && "
+    "{ printf '%-511s\\n' twice | dd of=/dev/xvda bs=512 count=1 oflag=direct conv=notrunc; break; }; "
+    "printf '%-511d\\n' $i | "
     "dd of=/dev/xvda bs=512 seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || break; "
     "sleep 0.1; done) & "
     "echo counts"
@@ -104,7 +108,8 @@ class Pair:
     def counted(self) -> int:
         """How far the guest has come; each number is in its sector, once, and nothing follows the last."""
         with self.image.open("rb") as file:
-            sectors = [file.read(SECTOR) for _ in range(SECTORS)][1:]
+            said, *sectors = (file.read(SECTOR) for _ in range(SECTORS))
+        assert not said.strip(b"\0"), f"two copies ran: {said[:9]!r}"
         numbers = [int(sector) for sector in sectors if sector.strip(b"\0 \n")]
         assert numbers == list(range(1, len(numbers) + 1)), "a gap or a repeat"
         assert all(not sector.strip(b"\0") for sector in sectors[len(numbers) :])
@@ -258,6 +263,29 @@ def test_a_move_that_is_cancelled_leaves_the_guest_where_it_was(pair: Pair) -> N
             client.finish(operation)
         with pytest.raises(NotFound):
             client.migration.cancel(pair.name)
+    pair.runs_only_on(here)
+
+
+@pytest.mark.soak
+def test_a_network_that_delays_loses_or_breaks_never_leaves_the_guest_twice_or_nowhere(pair: Pair) -> None:
+    here, there = started(pair), pair.hosts[1]
+    try:
+        for host in pair.hosts:
+            impairments.impair(host.name, delay_ms=40.0, jitter_ms=20.0, loss_percent=1.0)
+        here, there = migrated(pair, here), here
+        pair.runs_only_on(here)
+        for host in pair.hosts:
+            impairments.heal(host.name)
+        # the cable is pulled in the middle of its memory: nobody is told, the connection is half open
+        with here.client() as client:
+            operation = begun(pair, client, there, "MiB/s", bandwidth=200_000)
+            impairments.cut(there.name)
+            with pytest.raises(DomusError):
+                client.finish(operation)
+        assert pair.owners() == [here]
+    finally:
+        for host in pair.hosts:
+            impairments.heal(host.name)
     pair.runs_only_on(here)
 
 
