@@ -140,7 +140,6 @@ def test_a_wrong_command_line_is_one_line_and_the_usage(
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("create --vncviewer g", "'xm create --vncviewer' is not part of this version yet"),
         ("console -n 1 g", "'xm console -n' is not part of this version yet"),
         ("shutdown -H -R g", "Can't specify halt and reboot"),
         ("shutdown -w", "No domain parameter given"),

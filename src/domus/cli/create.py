@@ -32,14 +32,18 @@ def run(call: Call) -> int:
         loaded = configfile.read(call, sys.stderr, announce=not call.has("quiet"))
         return dryrun.show(call, loaded)
     loaded = configfile.read(call, sys.stdout, announce=not call.has("quiet"))
+    from domus.cli import vncviewer
     from domus.cli.handover import hand_over
 
+    with_viewer = vncviewer.is_asked_for(call) or loaded.config.show_vnc
     config = hand_over(loaded.config, call.target)
     with_console = call.has("console_autoconnect")
     request = CreateRequest(config=config, paused=call.has("paused") or with_console)
     made = build(call.client, request)
     if not call.has("quiet"):
         print(f"Started domain {made.domain or config.name} (id={made.domid})", flush=True)
+    if with_viewer:
+        vncviewer.start_beside(call, made.uuid or config.name)
     if with_console:
         run_with_console(call.client, made, paused=call.has("paused"))
     return 0

@@ -34,12 +34,17 @@ def new(call: Call) -> int:
 
 
 def start(call: Call) -> int:
-    """`xm start [-p] [-c] DOM`: silent, and over when the domain is built."""
+    """`xm start [-p] [-c] [--vncviewer] DOM`: silent, and over when the domain is built."""
     if len(call.words) != 1:
         raise call.wrong("Expects 1 argument")
     (name,) = call.words
+    from domus.cli import vncviewer
+
     with_console = call.has("console_autoconnect")
+    with_viewer = vncviewer.is_asked_for(call)
     made = _build(call, name, paused=call.has("paused") or with_console)
+    if with_viewer:
+        vncviewer.start_beside(call, name)
     if with_console:
         run_with_console(call.client, made, paused=call.has("paused"))
     return 0

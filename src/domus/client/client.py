@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from domus.client.vcpus import Vcpus
     from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
     from domus.model.config import DomainConfig
+    from domus.model.display import Display
     from domus.model.doctor import Examination
     from domus.model.domain import DomainInfo
     from domus.model.host import HostDisk, HostInfo
@@ -236,6 +237,19 @@ class Client:
 
         target = f"{domain_path(ref)}/console?write={int(write)}&scrollback={int(scrollback)}"
         return ConsoleStream.open(self.calls.exchange.peer, target)
+
+    def display(self, ref: str) -> Display:
+        """What a viewer of a domain's display needs to know."""
+        from domus.model.display import Display
+
+        return self.calls.get(f"{domain_path(ref)}/display", Display)
+
+    def display_stream(self, ref: str) -> ConsoleStream:
+        """The bytes of a domain's VNC server, and those for it."""
+        from domus.client.console import ConsoleStream
+
+        target = f"{domain_path(ref)}/display/stream"
+        return ConsoleStream.open(self.calls.exchange.peer, target, what="display")
 
     @cached_property
     def devices(self) -> Devices:

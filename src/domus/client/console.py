@@ -1,4 +1,4 @@
-"""A domain's console as a stream of bytes, for one thread or two.
+"""A domain's console, or its display, as a stream of bytes, for one thread or two.
 
 It is a WebSocket; the protocol's rules are the `websockets` library's, the socket is ours, so that
 a terminal program can wait for it and for its keyboard at once::
@@ -44,10 +44,11 @@ _NOT_NOW: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 class ConsoleStream:
     """An open console. `send` and `receive` may be called from two threads."""
 
-    def __init__(self, connection: socket.socket, protocol: ClientProtocol, *, where: str) -> None:
+    def __init__(self, connection: socket.socket, protocol: ClientProtocol, *, where: str, what: str) -> None:
         self._socket = connection
         self._protocol = protocol
         self._where = where
+        self._what = what
         self._lock = threading.RLock()
         self._outgoing = bytearray()
         self._arrived: deque[bytes] = deque()
@@ -57,8 +58,11 @@ class ConsoleStream:
         self.end = ""  #: why it ended, once `receive` has returned b""
 
     @classmethod
-    def open(cls, peer: Peer, target: str) -> ConsoleStream:
+    def open(cls, peer: Peer, target: str, *, what: str = "console") -> ConsoleStream:
         """Connect, and wait until xend has let us in.
+
+        Args:
+            what: what it is a stream of, for errors.
 
         Raises:
             InUse: somebody else writes to this console.
@@ -68,7 +72,7 @@ class ConsoleStream:
         path, _, query = target.partition("?")
         # The library asks for a URI; only the path and the Host header come of it.
         uri = WebSocketURI(False, peer.host.strip("[]"), 80, path, query)
-        stream = cls(connection, ClientProtocol(uri, max_size=None), where=str(peer))
+        stream = cls(connection, ClientProtocol(uri, max_size=None), where=str(peer), what=what)
         try:
             connection.setblocking(False)
             protocol = stream._protocol
@@ -77,7 +81,7 @@ class ConsoleStream:
             deadline = time.monotonic() + OPEN_WITHIN
             while stream.attached is None and not stream._ended:
                 if not stream._advance(deadline - time.monotonic()):
-                    raise Unreachable("xend does not open the console: Connection timed out", where=str(peer))
+                    raise Unreachable(f"xend does not open the {what}: Connection timed out", where=str(peer))
             if stream.attached is None:
                 stream._finish()
         except OSError as error:
@@ -217,28 +221,34 @@ class ConsoleStream:
     def _finish(self) -> None:
         """Turn the way in which it ended into `end`, or into an error."""
         self._abandon()
-        problem = _refusal(self._protocol) if not self._opened else None
+        problem = _refusal(self._protocol, self._what) if not self._opened else None
         if problem is not None:
             raise problem
         frame = self._protocol.close_rcvd
         if frame is None:
-            raise Unreachable("xend broke off the console", where=self._where, hint="the domain runs on")
+            raise Unreachable(
+                f"xend broke off the {self._what}", where=self._where, hint="the domain runs on"
+            )
         if frame.code == ConsoleEnd.TAKEN:
             raise InUse(frame.reason or "somebody else writes to this console", hint="watching is possible")
         if frame.code != ConsoleEnd.ENDED:
-            raise Unreachable(frame.reason or f"xend closed the console ({frame.code})", where=self._where)
+            raise Unreachable(
+                frame.reason or f"xend closed the {self._what} ({frame.code})", where=self._where
+            )
         self.end = frame.reason or "domain ended"
 
     def _lost(self, error: OSError) -> Unreachable:
         self._abandon()
-        return Unreachable(f"lost the console: {reason(error)}", where=self._where, hint="the domain runs on")
+        return Unreachable(
+            f"lost the {self._what}: {reason(error)}", where=self._where, hint="the domain runs on"
+        )
 
     def _abandon(self) -> None:
         self._hung_up = True
         self._socket.close()
 
 
-def _refusal(protocol: ClientProtocol) -> DomusError | None:
+def _refusal(protocol: ClientProtocol, what: str) -> DomusError | None:
     """The error with which xend answered instead of opening the stream."""
     error = protocol.handshake_exc
     if isinstance(error, InvalidStatus) and error.response.body:
@@ -246,4 +256,4 @@ def _refusal(protocol: ClientProtocol) -> DomusError | None:
             return from_problem(msgspec.json.decode(bytes(error.response.body), type=Problem))
         except msgspec.DecodeError:
             return Unreachable(f"Xend has probably crashed! ProtocolError({error.response.status_code}).")
-    return Unreachable(f"xend did not open the console: {error}") if error is not None else None
+    return Unreachable(f"xend did not open the {what}: {error}") if error is not None else None

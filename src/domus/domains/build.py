@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
+from pathlib import Path
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -17,6 +18,7 @@ from domus.devices.hotplug import Hotplug
 from domus.devices.vbd import is_writable
 from domus.domains import prepare
 from domus.domains.claims import DiskClaims
+from domus.domains.display import hide_passwords, socket_of, with_sockets
 from domus.domains.journal import DestroyDomain, ForgetConfig, UndoRecord
 from domus.domains.kept import Kept, KeptDomains
 from domus.domains.listing import Listing
@@ -25,12 +27,14 @@ from domus.domains.prepare import Prepared
 from domus.domains.topology import host_topology
 from domus.domains.worker import Workers
 from domus.model.config import DomainConfig, GuestType
-from domus.model.errors import DomainNotFound, HostProblem, NoCapacity
+from domus.model.errors import DomainNotFound, HostProblem, LibxlError, NoCapacity
 from domus.model.names import DOM0
 from domus.network import bridges
 from domus.storage import loop
 from domus.storage.blobs import BlobStore
 from domus.xen.libxl import Libxl
+from domus.xen.xenstore import XenStore
+from domus.xen.xenstore.nodes import printable
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +42,9 @@ Handle = OperationHandle[UndoRecord]
 
 #: makes a domain in Xen from libxl's document; returns its domid
 Make = Callable[[dict[str, Any]], Awaitable[int]]
+
+#: where libxl has QEMU write what it says (libxl_internal.c, libxl__create_qemu_logfile)
+QEMU_LOGS: Final = Path("/var/log/xen")
 
 #: Seconds for all devices of a domain; libxl gives each 10 s to its backend before.
 _PLUGGED_WITHIN: Final = 10.0
@@ -51,6 +58,7 @@ class Builder:
 
     def __init__(
         self,
+        store: XenStore,
         libxl: Libxl,
         workers: Workers,
         hotplug: Hotplug,
@@ -59,6 +67,7 @@ class Builder:
         listing: Listing,
         claims: DiskClaims,
     ) -> None:
+        self._store = store
         self._libxl = libxl
         self._workers = workers
         self._hotplug = hotplug
@@ -136,6 +145,7 @@ class Builder:
         disks = {each.params for each in self._hotplug.occupants() if each.device.domid == domid}
         loops = {disk: file for disk in disks if (file := loop.backing_file(disk)) is not None}
         vifs = self._hotplug.vif_names(domid)
+        display = await socket_of(self._store, domid)
         await remove()
 
         def is_left() -> bool:
@@ -150,6 +160,8 @@ class Builder:
                     await asyncio.sleep(_LOOK_EVERY)
         except TimeoutError:
             log.error("some devices of domain %d are not gone", domid)
+        if display is not None:
+            display.unlink(missing_ok=True)
 
     # Steps
 
@@ -185,10 +197,12 @@ class Builder:
                 async with operation.step(f"attaching {image.path}"):
                     read_only = not is_writable(prepared.config.disks[place])
                     loops[place] = await self._workers.call(attach_loop, held, image.path, read_only)
-            document = await self._workers.call(self._document, prepared.connected(loops))
+            config = with_sockets(prepared.connected(loops))
+            document = await self._workers.call(self._document, config)
             async with operation.step("building" if make is None else "restoring its memory", undo=undo):
                 await self._kept.put(kept)
                 domid = await (make or self._made)(document)
+                await hide_passwords(self._store, domid, kept.uuid)
             operation.result(domid=domid)
             async with operation.step("connecting its devices"):
                 await self._hotplug.wait_plugged(
@@ -199,7 +213,13 @@ class Builder:
         return domid
 
     async def _made(self, document: dict[str, Any]) -> int:
-        return await self._workers.call(self._libxl.create, document)
+        begun = time.time()
+        try:
+            return await self._workers.call(self._libxl.create, document)
+        except LibxlError as error:
+            # libxl knows no more than that QEMU has gone; why is in QEMU's own log.
+            said = await self._workers.call(_last_words, document["c_info"]["name"], begun)
+            raise LibxlError(error.what, hint=f"QEMU said: {said}") if said else error from error
 
     def _document(self, config: DomainConfig) -> dict[str, Any]:
         """libxl's document for a domain that there is memory for."""
@@ -221,6 +241,18 @@ class Builder:
                 await self._workers.call(self._libxl.unpause, domid)
             except HostProblem as error:
                 raise HostProblem(f"Failed to unpause domain {config.name}", hint=error.what) from error
+
+
+def _last_words(name: str, since: float) -> str:
+    """The last line that the device model of a domain has said since then; "" if it said nothing."""
+    log_file = QEMU_LOGS / f"qemu-dm-{name}.log"
+    try:
+        if log_file.stat().st_mtime < since:
+            return ""
+        lines = log_file.read_text(errors="replace").splitlines()
+    except OSError:
+        return ""
+    return printable(lines[-1].encode())[:300] if lines else ""
 
 
 def attach_loop(held: ExitStack, path: str, read_only: bool) -> str:

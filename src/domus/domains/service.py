@@ -29,6 +29,7 @@ from domus.domains.defaults import filled
 from domus.domains.definitions import Definitions
 from domus.domains.detachments import Detachments
 from domus.domains.device_lists import DeviceLists
+from domus.domains.display import Displays, sweep
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
 from domus.domains.hoststop import AT_STOP, HostStop, Ways
@@ -56,7 +57,7 @@ from domus.domains.vcpus import Vcpus
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
-from domus.model.domain import DomainInfo
+from domus.model.domain import DomainInfo, GuestType
 from domus.model.errors import DomainNotFound, LibxlError, NotFound, WrongState, from_problem
 from domus.model.names import DOM0
 from domus.model.operation import Operation
@@ -103,7 +104,9 @@ class Domains:
         self._hotplug = Hotplug(store)
         self._listing = Listing(store, libxl, self._workers)
         claims = DiskClaims(self._hotplug, self._listing, self._workers)
-        self._builder = Builder(libxl, self._workers, self._hotplug, blobs, kept, self._listing, claims)
+        self._builder = Builder(
+            store, libxl, self._workers, self._hotplug, blobs, kept, self._listing, claims
+        )
         self._parts = Parts(
             store=store,
             libxl=libxl,
@@ -141,6 +144,7 @@ class Domains:
         self.scheduling = Scheduling(self._parts)
         self.cpupools = Cpupools(self._parts)
         self.debugging = Debugging(self._parts)
+        self.displays = Displays(self._parts)
         self.acting = Acting(self._parts)
         self._undoing = Undoing(
             self._parts,
@@ -218,6 +222,7 @@ class Domains:
         return domains
 
     async def _start(self) -> None:
+        await self._workers.call(sweep)
         await self._hotplug.start()
         await self.operations.recover()
         await self._forget_gone()
@@ -293,8 +298,12 @@ class Domains:
             raise WrongState(f"Domain '{info.name}' is not started")
         if info.domid == DOM0:
             raise WrongState(f"Domain '{info.name}' has no console here")
+        # QEMU's serial port, where there is one; a guest without it talks on Xen's own console alone.
+        serial = f"/local/domain/{info.domid}/serial/0/tty"
+        paravirtual = info.guest_type is GuestType.HVM and not await self._parts.store.read_text(serial)
+        find = self._parts.libxl.console_tty
         try:
-            return info, await self._parts.workers.call(self._parts.libxl.console_tty, info.domid)
+            return info, await self._parts.workers.call(find, info.domid, paravirtual=paravirtual)
         except LibxlError as error:
             raise WrongState(f"Domain '{info.name}' has no console now", hint=error.what) from error
 

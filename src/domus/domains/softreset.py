@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from domus.domains.build import Handle
+from domus.domains.display import hide_passwords
 from domus.domains.parts import Parts
 from domus.model.domain import DomainInfo
 from domus.model.operation import OperationState
@@ -26,6 +27,7 @@ async def carry_out(parts: Parts, info: DomainInfo) -> bool:
         async with operation.step("giving it new devices"):
             document = await parts.workers.call(parts.libxl.retrieve_config, domid)
             await parts.workers.call(_reset, parts, domid, document)
+            await hide_passwords(parts.store, domid, info.uuid)
             await parts.workers.call(parts.libxl.unpause, domid)
 
     begun = await parts.operations.start(

@@ -14,7 +14,6 @@ def _later(name: str, usage: str, sentence: str) -> Command:
 _ACM_OBJECT: Final = "dom CONFIG|mgt NAME|res RESOURCE|vif-N NAME"
 
 COMMANDS: Final[tuple[Command, ...]] = (
-    _later("vncviewer", "[--vncviewer-autopass] DOM", "Attach to the domain's display with a VNC viewer."),
     _later("setpolicy", "ACM NAME|FLASK FILE", "Set the host's security policy."),
     _later("addlabel", f"LABEL {_ACM_OBJECT}", "Label a domain or a resource."),
     _later("rmlabel", _ACM_OBJECT, "Remove a label."),

@@ -16,6 +16,7 @@ from domus.daemon.routes import (
     cpupools,
     debugging,
     devices,
+    display,
     domains,
     events,
     host,
@@ -46,6 +47,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *debugging.ENDPOINTS,
     *passthrough.ENDPOINTS,
     *console.ENDPOINTS,
+    *display.ENDPOINTS,
     *saving.ENDPOINTS,
     *migration.ENDPOINTS,
     *operations.ENDPOINTS,
@@ -61,11 +63,17 @@ def application(xend: Xend) -> Door:
     routes = [
         Route(path, Resource(xend, list(rows))) for path, rows in groupby(by_path, key=lambda r: r.path)
     ]
-    return Door(Router([*routes, WebSocketRoute(console.PATH, _console(xend))], redirect_slashes=False))
+    streams = [
+        WebSocketRoute(console.PATH, _served(xend, console.serve)),
+        WebSocketRoute(display.PATH, _served(xend, display.serve)),
+    ]
+    return Door(Router([*routes, *streams], redirect_slashes=False))
 
 
-def _console(xend: Xend) -> Callable[[WebSocket], Awaitable[None]]:
+def _served(
+    xend: Xend, stream: Callable[[Xend, WebSocket], Awaitable[None]]
+) -> Callable[[WebSocket], Awaitable[None]]:
     async def serve(socket: WebSocket) -> None:
-        await console.serve(xend, socket)
+        await stream(xend, socket)
 
     return serve
