@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from bench.figures import XM, Figure, median, spread, timed
 from bench.images import building, cloning
 from bench.languages import languages
@@ -20,7 +22,7 @@ from domus.client import Client
 from domus.lab import guest
 from domus.lab.host import LabHost
 from domus.model.api import CreateRequest
-from domus.model.config import Disk, DomainConfig, Nic
+from domus.model.config import Disk, DomainConfig, GuestType, Nic
 from domus.model.operation import Operation
 
 NAME = "bench"
@@ -84,12 +86,11 @@ def up_and_list(host: LabHost) -> None:
 
 
 def living(host: LabHost, runs: int) -> list[Figure]:
-    """Create (paused) and destroy of one domain, ours and xl's in turns."""
+    """Create (paused) and destroy of one PV and one HVM domain, ours and xl's in turns."""
     files = guest.make(Path(tempfile.mkdtemp(dir=os.environ["DOMUS_LAB"])))
     host.put((files / "kernel").read_bytes(), "/root/kernel")
     host.put((files / "initrd").read_bytes(), "/root/initrd")
     host.run(["truncate", "-s", "16M", "/root/disk.img"])
-    host.put(XL_CONFIG.encode(), "/root/bench.xl")
     client = host.client()
     config = DomainConfig(
         name="bench",
@@ -100,6 +101,16 @@ def living(host: LabHost, runs: int) -> list[Figure]:
         disks=(Disk(vdev="xvda", target="/root/disk.img"),),
         nics=(Nic(bridge="xenbr0"),),
     )
+    figures = lives(host, client, config, runs)
+    figures += lives(host, client, replace(config, guest_type=GuestType.HVM), runs)
+    client.close()
+    return figures
+
+
+def lives(host: LabHost, client: Client, config: DomainConfig, runs: int) -> list[Figure]:
+    """As `living`, of this one."""
+    kind = config.guest_type
+    host.put(f'{XL_CONFIG}type = "{kind}"\n'.encode(), "/root/bench.xl")
     taken: dict[str, list[float]] = {"create": [], "xl create": [], "destroy": [], "xl destroy": []}
     for _ in range(runs + 1):
         for verb in ("create", "destroy"):
@@ -112,11 +123,10 @@ def living(host: LabHost, runs: int) -> list[Figure]:
             taken[verb].append(done.ended - done.started)
         taken["xl create"].append(in_dom0(host, "xl", "create", "-p", "/root/bench.xl"))
         taken["xl destroy"].append(in_dom0(host, "xl", "destroy", "bench"))
-    client.close()
     figures = []
     for verb, words in (
-        ("create", "create, paused, against xl create -p"),
-        ("destroy", "destroy, against xl destroy"),
+        ("create", f"create of {kind}, paused, against xl create -p"),
+        ("destroy", f"destroy of {kind}, against xl destroy"),
     ):
         ours, theirs = taken[verb][1:], taken[f"xl {verb}"][1:]  # the first of each warms up
         ratio = median([mine / other for mine, other in zip(ours, theirs, strict=True)])

@@ -14,6 +14,7 @@ from domus.model.errors import DomusError, Unreachable
 
 if TYPE_CHECKING:
     from domus.client import Client
+    from domus.client.console import ConsoleStream
     from domus.lab.host import LabHost
 
 #: everything that a domain can leave behind in dom0; memory apart, which Xen gives back lazily
@@ -42,18 +43,51 @@ def create(client: Client, config: DomainConfig, *, paused: bool = False) -> int
 
 def wait_until_up(client: Client, name: str) -> None:
     """Wait until the guest says that it is up, and listens to its console."""
-    printed, end = b"", time.monotonic() + 120
     with client.console(name, write=False) as console:
-        while b"is up." not in printed:
-            assert time.monotonic() < end, f"the guest printed only {printed[-500:]!r}"
-            printed += console.receive(1.0) or b""
+        read_until_up(console)
+
+
+def read_until_up(console: ConsoleStream) -> None:
+    """Read a console until the guest says on it that it is up."""
+    printed, end = b"", time.monotonic() + 600
+    while b"is up." not in printed:
+        assert time.monotonic() < end, f"the guest printed only {printed[-500:]!r}"
+        printed += console.receive(1.0) or b""
+
+
+class Shell:
+    """The shell on a small guest's console."""
+
+    def __init__(self, console: ConsoleStream) -> None:
+        self._console = console
+        self._count = 0
+
+    def run(self, command: str, within: float = 60) -> str:
+        """What a command prints; it must succeed."""
+        self._count += 1
+        begin, end = f"<{self._count}>", f"</{self._count}"
+        # The marks are spelled so that the echo of the line is not taken for them.
+        self._console.send(f"echo '<'{self._count}'>'; {command}; echo '</'{self._count} $?\n".encode())
+        seen, until = "", time.monotonic() + within
+        while f"{end} " not in seen or not seen.partition(f"{end} ")[2].strip():
+            assert time.monotonic() < until, f"{command!r} printed only {seen!r}"
+            seen += (self._console.receive(1.0) or b"").decode(errors="replace").replace("\r", "")
+        output, _, status = seen.partition(begin + "\n")[2].partition(f"{end} ")
+        assert int(status.split()[0]) == 0, f"{command!r}: {output}"
+        return output.strip()
+
+
+def in_guest(client: Client, name: str, command: str, within: float = 180) -> str:
+    """What a command prints in the guest's shell; it must succeed."""
+    with client.console(name, scrollback=False) as console:
+        return Shell(console).run(command, within)
 
 
 def typed(client: Client, name: str, line: str, wanted: str = "") -> str:
     """Type a line into the guest's shell; with a pattern, what it prints that fits."""
     with client.console(name, scrollback=False) as console:
         console.send(f"{line}\n".encode())
-        printed, end = "", time.monotonic() + 60
+        printed, end = "", time.monotonic() + 180
         while True:
             if found := re.search(wanted, printed):
                 return found[0]
@@ -68,7 +102,7 @@ def boot_id(client: Client, name: str) -> str:
     )
 
 
-def eventually(claim: Callable[[], bool], within: float = 120) -> None:
+def eventually(claim: Callable[[], bool], within: float = 240) -> None:
     """Wait until the claim is true."""
     end = time.monotonic() + within
     while not claim():

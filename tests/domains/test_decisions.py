@@ -151,8 +151,8 @@ def test_any_reference_is_looked_up_without_an_error(reference: str) -> None:
 
 
 def test_a_crashed_domain_is_crashed_and_not_shut_down() -> None:
-    found = {"domid": 4, "uuid": UUID, "shutdown": True, "shutdown_reason": "crash", "domain_type": "pvh"}
-    crashed = info(found, name="web", target_kib=0, cpupool="Pool-0")
+    found = {"domid": 4, "uuid": UUID, "shutdown": True, "shutdown_reason": "crash", "domain_type": "hvm"}
+    crashed = info(found, name="web", target_kib=0, cpupool="Pool-0", kind="pvh")
     assert (crashed.state, crashed.guest_type) == (RunState.CRASHED, GuestType.PVH)
     assert crashed.state_letters == "----c-"
 

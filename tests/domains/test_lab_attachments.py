@@ -28,10 +28,10 @@ from domus.model.errors import (
 )
 from domus.model.operation import OperationState
 from tests.conftest import traces
+from tests.domains.guests import Shell
 
 if TYPE_CHECKING:
     from domus.client import Client
-    from domus.client.console import ConsoleStream
     from domus.lab.host import LabHost
     from domus.model.operation import Operation
 
@@ -41,28 +41,6 @@ IMAGE = "/root/extra.img"
 MIB = 1 << 20
 ROUNDS = int(os.environ.get("DOMUS_ROUNDS", "20"))
 SECOND = Disk(vdev="xvdb", target=IMAGE)
-
-
-class Shell:
-    """The shell on a small guest's console."""
-
-    def __init__(self, console: ConsoleStream) -> None:
-        self._console = console
-        self._count = 0
-
-    def run(self, command: str, within: float = 60) -> str:
-        """What a command prints; it must succeed."""
-        self._count += 1
-        begin, end = f"<{self._count}>", f"</{self._count}"
-        # The marks are spelled so that the echo of the line is not taken for them.
-        self._console.send(f"echo '<'{self._count}'>'; {command}; echo '</'{self._count} $?\n".encode())
-        seen, until = "", time.monotonic() + within
-        while f"{end} " not in seen or not seen.partition(f"{end} ")[2].strip():
-            assert time.monotonic() < until, f"{command!r} printed only {seen!r}"
-            seen += (self._console.receive(1.0) or b"").decode(errors="replace").replace("\r", "")
-        output, _, status = seen.partition(begin + "\n")[2].partition(f"{end} ")
-        assert int(status.split()[0]) == 0, f"{command!r}: {output}"
-        return output.strip()
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ import pytest
 
 from domus.devices.vbd import Claim
 from domus.domains import prepare
-from domus.model.config import Disk, DiskFormat, DomainConfig, GuestType, Nic
+from domus.model.config import DeviceModel, Disk, DiskFormat, DomainConfig, GuestType, Nic
 from domus.model.domain import DomainInfo, RunState
 from domus.model.errors import AlreadyExists, BadInput, DomusError, InUse, NotFound
 from domus.storage.blobs import BlobStore
@@ -45,6 +45,13 @@ def test_a_kernel_is_handed_to_xen_unpacked(tmp_path: Path, store: BlobStore) ->
 def test_the_kernel_of_an_hvm_guest_stays_as_it_is(tmp_path: Path, store: BlobStore) -> None:
     prepared = prepare.prepare(config(tmp_path, guest_type=GuestType.HVM), store, [])
     assert prepared.config.kernel == str(tmp_path / "vmlinuz")
+
+
+def test_a_device_model_in_a_stub_domain_is_refused(tmp_path: Path, store: BlobStore) -> None:
+    stubdomain = DeviceModel(stubdomain=True)
+    wanted = config(tmp_path, guest_type=GuestType.HVM, device_model=stubdomain)
+    with pytest.raises(BadInput, match="a device model in a stub domain is not supported"):
+        prepare.prepare(wanted, store, [])
 
 
 def test_uuid_and_macs_are_chosen_once_and_kept() -> None:

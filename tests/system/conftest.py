@@ -57,7 +57,7 @@ def xm(environment: dict[str, str], workplace: Path) -> Xm:
             input=stdin,
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=300,
             check=False,
         )
         assert "Traceback" not in done.stderr, done.stderr

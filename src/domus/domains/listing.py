@@ -24,13 +24,16 @@ _REASONS: Final = {str(reason): reason for reason in ShutdownReason}
 
 
 class _Labels:
-    """Name and memory target of one boot of a domain, and the watches that tell when they change."""
+    """Name, memory target and kind of one boot of a domain, and the watches that tell when they change."""
 
     def __init__(self, store: XenStore, domid: int) -> None:
         self.name: str | None = None
         self.target_kib = 0
+        self.kind = ""  #: "" when libxl did not make it
         self._store = store
         self._paths = (f"/local/domain/{domid}/name", f"/local/domain/{domid}/memory/target")
+        # What libxl's own dominfo says is "hvm" for a PVH guest too: Xen does not know the difference.
+        self._kind_path = f"/libxl/{domid}/type"
         self._watches: tuple[Watch, ...] = tuple(store.watch(path) for path in self._paths)
 
     async def begin(self) -> None:
@@ -45,7 +48,8 @@ class _Labels:
         return any(changed)
 
     async def read(self) -> None:
-        name, target = await self._store.read_many(self._paths)
+        name, target, kind = await self._store.read_many((*self._paths, self._kind_path))
+        self.kind = _text(kind)
         self.name = _text(name) or None
         text = _text(target)
         self.target_kib = int(text) if text.isascii() and text.isdecimal() else 0
@@ -101,16 +105,21 @@ class Listing:
             found,
             name=labels.name if labels else None,
             target_kib=labels.target_kib if labels else 0,
+            kind=labels.kind if labels else "",
             cpupool=self._cpupools.get(found.get("cpupool", 0), "Pool-0"),
         )
 
 
-def info(found: Dominfo, *, name: str | None, target_kib: int, cpupool: str) -> DomainInfo:
-    """A domain from libxl's dominfo (fields that are 0 or False may be absent in its JSON)."""
+def info(found: Dominfo, *, name: str | None, target_kib: int, cpupool: str, kind: str = "") -> DomainInfo:
+    """A domain from libxl's dominfo (fields that are 0 or False may be absent in its JSON).
+
+    Args:
+        kind: its type as libxl's nodes say; "": as the dominfo has it.
+    """
     flags = {key: bool(found.get(key)) for key in ("running", "blocked", "paused", "shutdown", "dying")}
     reason = _reason(found) if flags["shutdown"] else ShutdownReason.NONE
     domid = int(found["domid"])
-    kind = str(found.get("domain_type", "pv"))
+    kind = kind or str(found.get("domain_type", "pv"))
     return DomainInfo(
         name=name or f"Domain-{domid}",  # being built or taken away: it has no name at that moment
         domid=domid,

@@ -164,6 +164,12 @@ def prepare(config: DomainConfig, store: BlobStore, others: Iterable[Claim]) -> 
     Where it runs:
         Reads files and sysfs, and may unpack a kernel: worker threads.
     """
+    if config.device_model is not None and config.device_model.stubdomain:
+        raise BadInput(
+            "a device model in a stub domain is not supported",
+            where="device_model_stubdomain_override",
+            hint="without it QEMU runs in domain 0; device_model_user takes its privileges away",
+        )
     nics = tuple(prepare_nic(nic, f"vif[{place}]") for place, nic in enumerate(config.nics))
     found = tuple(
         _target(disk, config.guest_type, f"disk[{place}]") for place, disk in enumerate(config.disks)

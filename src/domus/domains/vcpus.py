@@ -10,7 +10,8 @@ from domus.domains.carry_out import carry_out
 from domus.domains.events import EventKind
 from domus.domains.journal import Pin, PinBack, UndoRecord
 from domus.domains.topology import cpus_of, host_topology
-from domus.model.errors import BadInput, DomainNotFound, LibxlError
+from domus.model.domain import GuestType
+from domus.model.errors import BadInput, DomainNotFound, LibxlError, WrongState
 from domus.model.vcpus import DomainVcpus, PinRequest, Vcpu, VcpuTable
 
 if TYPE_CHECKING:
@@ -130,6 +131,7 @@ class Vcpus:
         Raises:
             DomainNotFound, WrongState (it has ended), Busy.
             BadInput: none, or more than it has.
+            WrongState: fewer than an HVM guest uses now.
         """
         info, domid = await self._parts.started(reference)
         if online < 1:
@@ -138,6 +140,13 @@ class Vcpus:
             raise BadInput(
                 "Cannot set vcpus greater than max vcpus on running domain",
                 hint=f"'{info.name}' has {info.max_vcpus}: its maxvcpus",
+            )
+        # QEMU plugs CPUs in and never out, and Linux looks at XenStore's wish in PV and PVH guests only
+        # (drivers/xen/cpu_hotplug.c): libxl would say yes, and nothing would happen.
+        if info.guest_type is GuestType.HVM and online < info.vcpus:
+            raise WrongState(
+                f"VCPUs of '{info.name}' cannot be taken away while it runs: it is an HVM guest",
+                hint="in the guest, echo 0 > /sys/devices/system/cpu/cpuN/online has the same effect",
             )
         with self._parts.locks.hold(info.uuid, domain=info.name, doing="its VCPUs are being set"):
             await self._parts.workers.call(self._parts.libxl.set_vcpus_online, domid, online)

@@ -23,6 +23,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage=_MAKING_USAGE,
         sentence="Make a cpupool of free CPUs.",
         runs="cpupools_making:create",
+        works="-",
+        tested="system/test_cpus.py",
         options=_MAKING,
     ),
     Command(
@@ -30,6 +32,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage=_MAKING_USAGE,
         sentence="Define a managed cpupool, without starting it.",
         runs="cpupools_making:new",
+        works="-",
+        tested="system/test_cpus.py",
         options=_MAKING,
     ),
     Command(
@@ -37,6 +41,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="POOL",
         sentence="Make a managed cpupool that was defined.",
         runs="cpupools:start",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(1, 1),
     ),
     Command(
@@ -44,6 +50,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-l] [-c] [POOL] [--json]",
         sentence="List cpupools.",
         runs="cpupools:list_pools",
+        works="-",
+        tested="system/test_cpus.py system/test_second_opinion.py",
         counts=(0, 3),
         options=(
             Option("l", "long", "Print all there is to say, in SXP."),
@@ -56,6 +64,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="POOL",
         sentence="Take a cpupool out of Xen; a managed one stays defined.",
         runs="cpupools:destroy",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(1, 1),
     ),
     Command(
@@ -63,6 +73,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="POOL",
         sentence="Forget a managed cpupool that is not active.",
         runs="cpupools:delete",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(1, 1),
     ),
     Command(
@@ -70,6 +82,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="POOL NEWNAME",
         sentence="Give a cpupool another name.",
         runs="cpupools:rename",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(2, 2),
     ),
     Command(
@@ -77,6 +91,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="POOL CPU|CPUS|node:N",
         sentence="Put free CPUs into a cpupool.",
         runs="cpupools:cpu_add",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(2, 2),
     ),
     Command(
@@ -84,6 +100,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="POOL CPU|CPUS|node:N",
         sentence="Take CPUs out of a cpupool.",
         runs="cpupools:cpu_remove",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(2, 2),
     ),
     Command(
@@ -91,12 +109,16 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM POOL",
         sentence="Move a domain into a cpupool.",
         runs="cpupools:migrate",
+        works="pv",
+        tested="system/test_cpus.py",
         counts=(2, 2),
     ),
     Command(
         name="cpupool-numa-split",
         sentence="Give each NUMA node a cpupool of its own.",
         runs="cpupools:numa_split",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(0, 0),
     ),
 )

@@ -20,6 +20,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM MEM",
         sentence="Set the memory that a domain shall have now, in MiB or as in 512m, 2g.",
         runs="memory:mem_set",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py domains/test_guest_types.py",
         counts=(2, 2),
     ),
     Command(
@@ -27,6 +29,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM MEM",
         sentence="Set the most memory that a domain may own, in MiB or as in 512m, 2g.",
         runs="memory:mem_max",
+        works="pv",
+        tested="system/test_cpus.py",
         counts=(2, 2),
     ),
     Command(
@@ -34,6 +38,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[DOM] [--json]",
         sentence="List how much of their memory domains share.",
         runs="memory:sharing",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py system/test_second_opinion.py",
         options=(JSON,),
     ),
     Command(
@@ -41,6 +47,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[--json]",
         sentence="List domains with the memory that is reserved for them while they are built.",
         runs="memory:claims",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py system/test_second_opinion.py",
         options=(JSON,),
     ),
     Command(
@@ -48,6 +56,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[DOM ...] [--json]",
         sentence="List the VCPUs of domains: where they run, and where they may.",
         runs="vcpus:vcpu_list",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py system/test_second_opinion.py",
         options=(JSON,),
     ),
     Command(
@@ -55,6 +65,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-f] DOM VCPU|all CPUS|all|- [SOFT|all|-]",
         sentence="Say on which CPUs a VCPU may run, as in 0-3,^1 or node:1; SOFT: where it prefers to.",
         runs="vcpus:vcpu_pin",
+        works="pv",
+        tested="system/test_cpus.py domains/test_guest_types.py",
         counts=(3, 6),
         options=(
             Option("f", "force", "Also when Xen has pinned the VCPU for a while."),
@@ -66,6 +78,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-i] DOM N",
         sentence="Set how many VCPUs of a domain are online.",
         runs="vcpus:vcpu_set",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py domains/test_guest_types.py system/test_hvm.py",
         counts=(2, 3),
         options=(
             Option("i", "ignore-host", "Changes nothing: there may be more VCPUs than the host has CPUs."),
@@ -76,6 +90,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-d DOM [-w N] [-c N]] [-s [-t MS] [-r US] [-m US]] [-p POOL] [--json]",
         sentence="Show or set parameters of the credit scheduler.",
         runs="scheduling:credit",
+        works="pv",
+        tested="system/test_cpus.py",
         options=(
             _DOMAIN,
             _WEIGHT,
@@ -93,6 +109,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-d DOM [-w N] [-c N]] [-s [-r US]] [-p POOL] [--json]",
         sentence="Show or set parameters of the credit2 scheduler.",
         runs="scheduling:credit2",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py domains/test_guest_types.py system/test_second_opinion.py",
         options=(_DOMAIN, _WEIGHT, _CAP, _POOL, _WHOLE_POOL, _RATELIMIT, JSON),
     ),
     Command(

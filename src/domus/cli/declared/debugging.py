@@ -13,6 +13,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-s] [DOM ...] [--json]",
         sentence="Print how long domains have been running.",
         runs="uptime:run",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py system/test_second_opinion.py",
         options=(Option("s", "short", "One line each, without header and seconds."), JSON),
     ),
     Command(
@@ -20,6 +22,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM LETTER",
         sentence="Send a system request to a domain's kernel.",
         runs="debugging:sysrq",
+        works="pv",
+        tested="system/test_cpus.py domains/test_guest_types.py",
         counts=(2, 2),
     ),
     Command(
@@ -27,6 +31,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM nmi|reset|init|s3resume|power|sleep [VCPU]",
         sentence="Send an event to a domain, or to one of its VCPUs.",
         runs="debugging:trigger",
+        works="",
+        tested="system/test_hvm.py",
         counts=(2, 3),
     ),
     Command(
@@ -34,6 +40,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM power|sleep",
         sentence="Press a button of a domain: the same as 'xm trigger'.",
         runs="debugging:trigger",
+        works="",
+        tested="system/test_hvm.py",
         counts=(2, 2),
     ),
     Command(
@@ -41,6 +49,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="KEYS",
         sentence="Send debug keys to Xen; read the answer with 'xm dmesg'.",
         runs="debugging:debug_keys",
+        works="-",
+        tested="system/test_cpus.py",
         counts=(1, 1),
     ),
     Command(
@@ -48,12 +58,16 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="NAME=VALUE ...",
         sentence="Change parameters of Xen's command line while it runs.",
         runs="debugging:set_parameters",
+        works="-",
+        tested="system/test_cpus.py",
     ),
     Command(
         name="vm-list",
         usage="[--json]",
         sentence="List guests with their UUIDs.",
         runs="debugging:vm_list",
+        works="pv pvh hvm",
+        tested="system/test_cpus.py system/test_second_opinion.py",
         options=(JSON,),
     ),
 )

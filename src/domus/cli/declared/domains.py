@@ -13,8 +13,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[options] [DOM ...]",
         sentence="List domains, or the named ones; Mem is the memory in MiB that each is meant to have.",
         runs="list:run",
-        works="pv",
-        tested="system/test_commands.py",
+        works="pv pvh hvm",
+        tested="system/test_commands.py system/test_second_opinion.py",
         options=(
             Option("l", "long", "Print the whole configuration in SXP."),
             Option("", "label", "Add the security label."),
@@ -34,8 +34,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[CONFIGFILE] [options] [NAME=VALUE ...]",
         sentence="Create a domain from a configuration file and start it.",
         runs="create:run",
-        works="pv",
-        tested="system/test_commands.py domains/test_lab_domains.py",
+        works="pv pvh hvm",
+        tested="system/test_commands.py domains/test_lab_domains.py domains/test_guest_types.py",
         options=(
             Option("q", "quiet", "Print nothing unless something is wrong."),
             Option("", "path", "Where to look for the file; the default is .:/etc/xen.", value="DIRS"),
@@ -49,8 +49,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("", "help_config", "Print the variables of a configuration file."),
             Option("x", "xmldryrun", "Print as XML what would be created, and create nothing."),
             Option("s", "skipdtd", "Changes nothing: there is no check against a DTD to skip."),
-            Option("", "vncviewer", "Start a VNC viewer for the domain.", later=True),
-            Option("", "vncviewer-autopass", "Hand the VNC password to the viewer.", later=True),
+            Option("", "vncviewer", "Start a VNC viewer for the domain, and go on."),
+            Option("", "vncviewer-autopass", "As --vncviewer, and hand the VNC password to the viewer."),
         ),
     ),
     Command(
@@ -58,8 +58,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Take a domain away at once, as if its power were cut.",
         runs="destroy:run",
-        works="pv",
-        tested="system/test_commands.py domains/test_lab_domains.py",
+        works="pv pvh hvm",
+        tested="system/test_commands.py domains/test_lab_domains.py domains/test_guest_types.py",
         counts=(1, 1),
     ),
     Command(
@@ -67,8 +67,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-a] [-w] [-H|-R] [DOM]",
         sentence="Ask a domain to shut down.",
         runs="shutdown:shutdown",
-        works="pv",
-        tested="system/test_commands.py",
+        works="pv pvh hvm",
+        tested="system/test_commands.py domains/test_guest_types.py",
         counts=(1, 4),
         options=(
             Option("a", "all", "Every running domain but Domain-0."),
@@ -83,7 +83,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         sentence="Ask a domain to reboot.",
         runs="shutdown:reboot",
         works="pv",
-        tested="system/test_commands.py",
+        tested="system/test_commands.py domains/test_guest_types.py",
         counts=(1, 3),
         options=(
             Option("a", "all", "Every running domain but Domain-0."),
@@ -96,7 +96,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         sentence="Stop a domain's VCPUs; it keeps its memory.",
         runs="pause:pause",
         works="pv",
-        tested="system/test_commands.py",
+        tested="system/test_commands.py domains/test_guest_types.py",
         counts=(1, 1),
     ),
     Command(
@@ -105,7 +105,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         sentence="Let a paused domain run.",
         runs="pause:unpause",
         works="pv",
-        tested="system/test_commands.py",
+        tested="system/test_commands.py domains/test_guest_types.py",
         counts=(1, 1),
     ),
     Command(
@@ -113,8 +113,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-q] [-r] [-n N] DOM",
         sentence="Attach to the domain's console; Ctrl-] leaves it.",
         runs="console:run",
-        works="pv",
-        tested="cli/test_on_xen.py daemon/test_on_xen.py",
+        works="pv pvh hvm",
+        tested="cli/test_on_xen.py daemon/test_on_xen.py domains/test_guest_types.py",
         counts=(1, 5),
         options=(
             Option("q", "quiet", "Say nothing when the domain is missing or not running."),
@@ -123,12 +123,27 @@ COMMANDS: Final[tuple[Command, ...]] = (
         ),
     ),
     Command(
+        name="vncviewer",
+        usage="[--vncviewer-autopass] [--print] DOM",
+        sentence="Attach to the domain's display with a VNC viewer.",
+        runs="vncviewer:run",
+        works="hvm",
+        tested="system/test_hvm.py cli/test_vncviewer.py",
+        counts=(1, 3),
+        options=(
+            Option("", "vncviewer-autopass", "Hand the VNC password to the viewer."),
+            Option(
+                "", "print", "Start no viewer: print the address that leads to the display, until Ctrl-C."
+            ),
+        ),
+    ),
+    Command(
         name="domid",
         usage="DOM",
         sentence="Print the id of a domain.",
         runs="identity:domid",
-        works="pv",
-        tested="system/test_commands.py",
+        works="pv pvh hvm",
+        tested="system/test_commands.py system/test_second_opinion.py",
         counts=(1, 1),
     ),
     Command(
@@ -136,8 +151,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Print the name of a domain.",
         runs="identity:domname",
-        works="pv",
-        tested="system/test_commands.py",
+        works="pv pvh hvm",
+        tested="system/test_commands.py system/test_second_opinion.py",
         counts=(1, 1),
     ),
     Command(
@@ -145,8 +160,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Print the state of a domain in one word.",
         runs="identity:domstate",
-        works="pv",
-        tested="cli/test_on_xen.py",
+        works="pv pvh hvm",
+        tested="cli/test_on_xen.py system/test_second_opinion.py",
         counts=(1, 1),
     ),
 )

@@ -14,7 +14,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         sentence="Show the host: its hardware, its Xen, its memory; with KEY only that value.",
         runs="info:run",
         works="-",
-        tested="system/test_commands.py",
+        tested="system/test_commands.py system/test_second_opinion.py",
         counts=(0, 2),
         options=(
             Option("n", "numa", "Add where CPUs, memory and devices are."),

@@ -13,6 +13,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[CONFIGFILE] [options] [NAME=VALUE ...]",
         sentence="Define a managed domain, without starting it.",
         runs="managed:new",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         options=(
             Option("q", "quiet", "Print nothing unless something is wrong."),
             Option("", "path", "Where to look for the file; the default is .:/etc/xen.", value="DIRS"),
@@ -35,11 +37,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-p] [-c] DOM",
         sentence="Start a managed domain.",
         runs="managed:start",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         options=(
             Option("p", "paused", "Leave the domain paused once it is built."),
             Option("c", "console_autoconnect", "Attach to the console, before the domain starts to run."),
-            Option("", "vncviewer", "Start a VNC viewer for the domain.", later=True),
-            Option("", "vncviewer-autopass", "Hand the VNC password to the viewer.", later=True),
+            Option("", "vncviewer", "Start a VNC viewer for the domain, and go on."),
+            Option("", "vncviewer-autopass", "As --vncviewer, and hand the VNC password to the viewer."),
         ),
     ),
     Command(
@@ -47,6 +51,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Forget a managed domain, which must not run, and its history.",
         runs="managed:delete",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         counts=(1, 1),
     ),
     Command(
@@ -54,6 +60,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM NEWNAME",
         sentence="Give a domain another name, whether it runs or not.",
         runs="managed:rename",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         counts=(2, 2),
     ),
     Command(
@@ -61,6 +69,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Take a running domain under management, whoever made it.",
         runs="managed:adopt",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         counts=(1, 1),
     ),
     Command(
@@ -68,6 +78,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[options] DOM",
         sentence="Change the kept configuration of a managed domain in an editor.",
         runs="edit:run",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         counts=(1, 5),
         options=(
             Option(
@@ -85,6 +97,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="show|set|history|revert|diff DOM ...",
         sentence="Show or change what is kept of a managed domain, and what was kept before.",
         runs="config:run",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         options=(
             Option(
                 "",
@@ -103,6 +117,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[DOM [--disable] [--order=N] [--delay=S] [--after=DOM ...]]",
         sentence="Say which managed domains start with the host, and when; alone: list them.",
         runs="autostart:run",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         options=(
             Option("", "disable", "Do not start it with the host."),
             Option("", "order", "Start it after all of a lower order; 0 by default.", value="N"),
@@ -120,6 +136,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[FILE]",
         sentence="Write all managed domains, with their histories, as one JSON document.",
         runs="transfer:export",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         counts=(0, 2),
         options=(Option("", "force", "Replace FILE if it exists."),),
     ),
@@ -128,6 +146,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="FILE [--force|--skip]",
         sentence="Take in the managed domains of an export: all of them, or none.",
         runs="transfer:take_in",
+        works="pv",
+        tested="system/test_managed.py domains/test_managed_on_xen.py",
         counts=(1, 2),
         options=(
             Option("", "force", "Replace what is kept of those that are there."),

@@ -12,6 +12,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-c] [--xl] DOM FILE",
         sentence="Save a domain into a file of its host, packed and with checksums, and take it away.",
         runs="saving:save",
+        works="pv hvm",
+        tested="domains/test_lab_saving.py",
         counts=(2, 4),
         options=(
             Option("c", "checkpoint", "Let the domain go on once it is saved."),
@@ -23,6 +25,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="FILE [-p]",
         sentence="Bring back a domain that xm save, or xl save, put into a file of the host.",
         runs="saving:restore",
+        works="pv hvm",
+        tested="domains/test_lab_saving.py",
         counts=(1, 2),
         options=(Option("p", "paused", "Leave the domain paused."),),
     ),
@@ -31,6 +35,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Save a managed domain to xend's own disk, and stop it.",
         runs="saving:suspend",
+        works="pv",
+        tested="system/test_managed.py",
         counts=(1, 1),
     ),
     Command(
@@ -38,6 +44,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-p] DOM",
         sentence="Bring a suspended managed domain back.",
         runs="saving:resume",
+        works="pv",
+        tested="system/test_managed.py",
         counts=(1, 2),
         options=(Option("p", "paused", "Leave the domain paused."),),
     ),
@@ -46,6 +54,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-L] [-C|-R] DOM [FILE]",
         sentence="Write a domain's memory into an ELF core file, by default below /var/xen/dump.",
         runs="saving:dump_core",
+        works="pv",
+        tested="domains/test_lab_endings.py",
         options=(
             Option("L", "live", "Let the domain run meanwhile."),
             Option("C", "crash", "Destroy the domain afterwards."),
@@ -57,6 +67,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM",
         sentence="Destroy a domain and build it again from the same configuration.",
         runs="saving:reset",
+        works="pv",
+        tested="domains/test_lab_endings.py",
         counts=(1, 1),
     ),
     Command(
@@ -64,6 +76,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[--follow] [--since=REV] [--json]",
         sentence="Print what has happened on the host, or what happens as it does.",
         runs="events:run",
+        works="-",
+        tested="domains/test_events.py cli/test_events.py",
         options=(
             Option("f", "follow", "Go on with what happens; without --since begin there."),
             Option("", "since", "Begin after this revision.", value="REV"),

@@ -10,6 +10,8 @@ from domus.model.errors import DomainNotFound, LibxlError
 from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Prototypes
 from domus.xen.libxl.calls import Calls, Document
 
+_CONSOLE_PV: Final = 2  # libxl_types.idl, libxl_console_type
+
 PROTOTYPES: Final[Prototypes] = {
     "libxl_dominfo_init": (None, (STRUCT,)),
     "libxl_dominfo_dispose": (None, (STRUCT,)),
@@ -20,6 +22,7 @@ PROTOTYPES: Final[Prototypes] = {
     "libxl_domid_to_name": (TEXT, (CTX, DOMID)),
     "libxl_retrieve_domain_configuration": (c_int, (CTX, DOMID, STRUCT, HOW)),
     "libxl_primary_console_get_tty": (c_int, (CTX, DOMID, POINTER(TEXT))),
+    "libxl_console_get_tty": (c_int, (CTX, DOMID, c_int, c_int, POINTER(TEXT))),
 }
 
 
@@ -47,7 +50,7 @@ class DomainReads(Calls):
             return None
 
     def domain_type(self, domid: int) -> str:
-        """How the domain is virtualized: "pv", "pvh" or "hvm".
+        """How the domain is virtualized, as Xen sees it: "pv", or "hvm" for PVH guests too.
 
         Raises:
             DomainNotFound: there is no such domain.
@@ -72,11 +75,19 @@ class DomainReads(Calls):
             context.call("libxl_retrieve_domain_configuration", domid, config, None, domid=domid)
             return self._printed(context, "libxl_domain_config", config)
 
-    def console_tty(self, domid: int) -> str:
-        """Path of the pseudo terminal in domain 0 on which the domain's console is."""
+    def console_tty(self, domid: int, *, paravirtual: bool = False) -> str:
+        """Path of the pseudo terminal in domain 0 on which the domain's console is.
+
+        Args:
+            paravirtual: the one that Xen gives to every guest; else the first that libxl thinks of, which
+                of an HVM guest is its emulated serial port.
+        """
         path = ctypes.c_void_p()
         with self._contexts.lease() as context:
-            context.call("libxl_primary_console_get_tty", domid, byref(path), domid=domid)
+            if paravirtual:
+                context.call("libxl_console_get_tty", domid, 0, _CONSOLE_PV, byref(path), domid=domid)
+            else:
+                context.call("libxl_primary_console_get_tty", domid, byref(path), domid=domid)
             tty = self._library.owned_text(path.value)
         if not tty:
             raise LibxlError("the domain has no console yet", where=f"domain {domid}")
