@@ -10,9 +10,7 @@ the domain go on and removes the file; after it, the file gets its name and the 
 from __future__ import annotations
 
 import asyncio
-import logging
 import os
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
@@ -27,23 +25,15 @@ from domus.domains.events import EventKind
 from domus.domains.frames import Packer, Unpacker
 from domus.domains.journal import FinishSave, RemoveFile, ResumeDomain
 from domus.domains.parts import Parts, guest
+from domus.domains.resuming import Resuming
 from domus.domains.savefile import Saved
 from domus.model.api import SaveFormat
 from domus.model.config import DomainConfig
-from domus.model.domain import DomainInfo, ShutdownReason
-from domus.model.errors import BadInput, DomusError, HostProblem, LibxlError, NoCapacity, WrongState
+from domus.model.domain import DomainInfo
+from domus.model.errors import BadInput, HostProblem, LibxlError, NoCapacity, WrongState
 from domus.model.operation import Operation
 from domus.xen.libxl import Abort
-from domus.xen.xenstore import Transaction
 
-log = logging.getLogger(__name__)
-
-#: seconds in which a domain that was asked to suspend, by a xend that was killed perhaps, may still do so:
-#: those that are waited for, and those in which it is resumed beside everything else. A Linux guest first
-#: freezes its processes, for which it gives itself 20 s (kernel/power/process.c).
-_SUSPENDS_WITHIN: Final = 2.0
-_SUSPENDS_LATE: Final = 60.0
-_LOOK_EVERY: Final = 0.1
 _PROGRESS_EVERY: Final = 0.5
 
 
@@ -52,13 +42,7 @@ class Saving:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._late: set[asyncio.Task[None]] = set()
-
-    async def close(self) -> None:
-        """End."""
-        for task in self._late:
-            task.cancel()
-        await asyncio.gather(*self._late, return_exceptions=True)
+        self.resuming = Resuming(parts)
 
     async def save(
         self,
@@ -209,67 +193,12 @@ class Saving:
         """Give a complete file its name, and see to its domain; harmless when repeated."""
         await asyncio.to_thread(_rename, record.part, record.path)
         if record.goes_on is not None:
-            await self.resume(ResumeDomain(record.uuid, record.goes_on))
+            await self.resuming.resume(ResumeDomain(record.uuid, record.goes_on))
         if record.domid is None:
             return
         await self._parts.builder.take_away(record.uuid, record.domid)
         if self._parts.kept.running(record.uuid, record.domid):
             await self._parts.kept.forget(record.uuid)
-
-    async def resume(self, record: ResumeDomain) -> None:
-        """Let a domain go on that suspended itself, or was asked to; harmless when it runs, or is gone."""
-        until = time.monotonic() + _SUSPENDS_WITHIN
-        while (reason := await self._ended(record)) is ShutdownReason.NONE:
-            if await self._withdraw(record.domid):
-                return
-            if time.monotonic() > until:
-                # Either it was never asked, or it is slow: nobody can tell.
-                task = asyncio.create_task(self._resume_late(record), name=f"resume {record.domid}")
-                self._late.add(task)
-                task.add_done_callback(self._late.discard)
-                return
-            await asyncio.sleep(_LOOK_EVERY)
-        if reason is ShutdownReason.SUSPEND:
-            await self._parts.workers.call(self._parts.libxl.resume, record.domid)
-
-    async def _resume_late(self, record: ResumeDomain) -> None:
-        """Resume a domain that suspends itself for a save that was given up, unless it is for another one."""
-        until = time.monotonic() + _SUSPENDS_LATE
-        while time.monotonic() < until:
-            await asyncio.sleep(_LOOK_EVERY * 5)
-            try:
-                reason = await self._ended(record)
-                if reason is ShutdownReason.SUSPEND and not self._parts.locks.is_held(record.uuid):
-                    name = f"domain {record.domid}"
-                    with self._parts.locks.hold(record.uuid, domain=name, doing="it is being resumed"):
-                        if await self._ended(record) is ShutdownReason.SUSPEND:
-                            log.warning("%s has suspended itself for a save that was given up", name)
-                            await self._parts.workers.call(self._parts.libxl.resume, record.domid)
-                    return
-            except DomusError as error:
-                log.warning("domain %d may have to be resumed: %s", record.domid, error.for_user())
-
-    async def _ended(self, record: ResumeDomain) -> ShutdownReason:
-        """Why a domain does not run; NONE: it does."""
-        found = await self._parts.workers.call(self._parts.libxl.domain_info, record.domid)
-        if found is None or found["uuid"] != record.uuid:
-            return ShutdownReason.UNKNOWN
-        if not found["shutdown"]:
-            return ShutdownReason.NONE
-        is_suspended = found["shutdown_reason"] == ShutdownReason.SUSPEND
-        return ShutdownReason.SUSPEND if is_suspended else ShutdownReason.UNKNOWN
-
-    async def _withdraw(self, domid: int) -> bool:
-        """Take the request to suspend back, as libxl does at its time limit; False: there is none."""
-        path = f"/local/domain/{domid}/control/shutdown"
-
-        async def body(transaction: Transaction) -> bool:
-            if await transaction.read(path) != b"suspend":
-                return False
-            await transaction.write(path, "")
-            return True
-
-        return await self._parts.store.transaction(body)
 
     # Pieces
 

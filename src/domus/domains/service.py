@@ -246,7 +246,7 @@ class Domains:
         """Stop what can be stopped, and undo it. Domains run on."""
         await self.autostart.close()
         await self.managed.close()
-        await self.saving.close()
+        await self.saving.resuming.close()
         await self._lifecycle.close()
         await self._endings.close()
         await self.migration.close()

@@ -92,7 +92,7 @@ class Undoing:
             case RemoveFile(path):
                 await asyncio.to_thread(Path(path).unlink, missing_ok=True)
             case ResumeDomain():
-                await self._saving.resume(record)
+                await self._saving.resuming.resume(record)
             case UnpauseDomain(uuid, domid):
                 await self._parts.builder.unpause(uuid, domid)
             case FinishSave():

@@ -192,7 +192,7 @@ class Settling:
             case Stage.SENT:
                 return await self._let_go(move)
             case Stage.KEPT:
-                await self._saving.resume(ResumeDomain(move.uuid, _domid(move)))
+                await self._saving.resuming.resume(ResumeDomain(move.uuid, _domid(move)))
             case Stage.RECEIVING | Stage.READY:  # incomplete, or gone
                 return await self._moves.change(move.id, stage=Stage.REFUSED)
             case Stage.TAKEN:
