@@ -17,6 +17,7 @@ from domus.xen.libxl import Libxl
 from domus.xen.xenstore import Watch, XenStore
 
 Dominfo = Mapping[str, Any]
+_Others = tuple[str | None, int, str, str]  # name, target in KiB, type, cpupool
 
 _NAME_LIMIT: Final = 256  # bytes shown of a name that somebody else gave
 
@@ -66,6 +67,8 @@ class Listing:
         self._cpupools: dict[int, str] = {}
         self._cpupools_watch: Watch | None = None
         self._reading = asyncio.Lock()
+        #: by domid, what a domain's info was made from, and the info
+        self._infos: dict[int, tuple[Dominfo, _Others, DomainInfo]] = {}
 
     async def list(self) -> list[DomainInfo]:
         """All domains, sorted by name as bytes are."""
@@ -77,6 +80,8 @@ class Listing:
             name = await self._workers.call(self._libxl.cpupool_name, pool)
             self._cpupools[pool] = name or f"Pool-{pool}"
         infos = [self._info(each) for each in found]
+        for domid in self._infos.keys() - {each["domid"] for each in found}:
+            del self._infos[domid]
         return sorted(infos, key=lambda info: info.name.encode())
 
     async def _forget_renamed_cpupools(self) -> None:
@@ -100,14 +105,18 @@ class Listing:
             await asyncio.gather(*(labels.read() for labels in changed))
 
     def _info(self, found: Dominfo) -> DomainInfo:
-        labels = self._labels.get((found["domid"], found["uuid"]))
-        return info(
-            found,
-            name=labels.name if labels else None,
-            target_kib=labels.target_kib if labels else 0,
-            kind=labels.kind if labels else "",
-            cpupool=self._cpupools.get(found.get("cpupool", 0), "Pool-0"),
-        )
+        domid = found["domid"]
+        labels = self._labels.get((domid, found["uuid"]))
+        pool = self._cpupools.get(found.get("cpupool", 0), "Pool-0")
+        others: _Others = (None, 0, "", pool)
+        if labels is not None:
+            others = (labels.name, labels.target_kib, labels.kind, pool)
+        known = self._infos.get(domid)
+        if known is not None and known[0] is found and known[1] == others:
+            return known[2]
+        made = info(found, name=others[0], target_kib=others[1], kind=others[2], cpupool=pool)
+        self._infos[domid] = (found, others, made)
+        return made
 
 
 def info(found: Dominfo, *, name: str | None, target_kib: int, cpupool: str, kind: str = "") -> DomainInfo:
@@ -116,7 +125,9 @@ def info(found: Dominfo, *, name: str | None, target_kib: int, cpupool: str, kin
     Args:
         kind: its type as libxl's nodes say; "": as the dominfo has it.
     """
-    flags = {key: bool(found.get(key)) for key in ("running", "blocked", "paused", "shutdown", "dying")}
+    flags: dict[str, Any] = {
+        key: bool(found.get(key)) for key in ("running", "blocked", "paused", "shutdown", "dying")
+    }
     reason = _reason(found) if flags["shutdown"] else ShutdownReason.NONE
     domid = int(found["domid"])
     kind = kind or str(found.get("domain_type", "pv"))

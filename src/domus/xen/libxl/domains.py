@@ -7,7 +7,7 @@ from ctypes import POINTER, byref, c_int
 from typing import Final
 
 from domus.model.errors import DomainNotFound, LibxlError
-from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Prototypes
+from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Library, Prototypes
 from domus.xen.libxl.calls import Calls, Document
 
 _CONSOLE_PV: Final = 2  # libxl_types.idl, libxl_console_type
@@ -29,16 +29,33 @@ PROTOTYPES: Final[Prototypes] = {
 class DomainReads(Calls):
     """Reading, without changing anything."""
 
+    def __init__(self, library: Library) -> None:
+        super().__init__(library)
+        self._unchanged: dict[bytes, Document] = {}  # by the struct that it was printed from
+
     def list_domains(self) -> list[Document]:
-        """libxl_dominfo of each domain, in order of domid, domain 0 included; all of one moment."""
+        """libxl_dominfo of each domain, in order of domid, domain 0 included; all of one moment.
+
+        A domain of which nothing at all has changed since the last call has the same document, the very same
+        object: not to be changed.
+        """
         number = ctypes.c_int()
         with self._contexts.lease() as context:
             first = context.get("libxl_list_domain", byref(number))
             try:
                 places = self._places("libxl_dominfo", first, number.value)
-                return [self._printed(context, "libxl_dominfo", place) for place in places]
+                documents = []
+                for place in places:
+                    struct = ctypes.string_at(place, places.step)
+                    document = self._unchanged.get(struct)
+                    documents.append((struct, document or self._printed(context, "libxl_dominfo", place)))
             finally:
                 self._library.libxl_dominfo_list_free(first, number)
+        # A label is behind a pointer: of a struct that has one the bytes do not say all.
+        self._unchanged = {
+            struct: document for struct, document in documents if document["ssid_label"] is None
+        }
+        return [document for _, document in documents]
 
     def domain_info(self, domid: int) -> Document | None:
         """libxl_dominfo of one domain; None when there is none of that id."""
