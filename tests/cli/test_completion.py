@@ -32,6 +32,7 @@ def home(tmp_path: Path) -> Path:
         f'echo "$@" >> {tmp_path}/asked\n'
         'case "$*" in\n'
         "*completion=domains) echo Domain-0; echo web-server ;;\n"
+        "*completion=cpupools) echo Pool-0; echo batch ;;\n"
         "*completion=hosts) echo local; echo rack1; echo one ;;\n"
         f'*) PYTHONPATH={":".join(sys.path)} exec {sys.executable} -m domus.cli "$@" ;;\n'
         "esac\n"
@@ -155,6 +156,8 @@ CASES = [
     ("xm help unp", "unpause"),
     ("xm lab ", "shell"),
     ("xm host ", "add"),
+    ("xm cpupool-destroy ba", "batch"),
+    ("xm cpupool-migrate we", "web-server"),
 ]
 
 

@@ -5,15 +5,14 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from domus.cli import declared
 from domus.cli.command import Command
 from domus.cli.declared import ALIASES, everything, find, present
 from domus.cli.help import usage
 from domus.cli.main import main
 from domus.cli.options import parse
 
-OURS = declared._OURS
-OLD_NAMES = [command.name for command in everything() if command.name not in OURS]
+OLD_NAMES = [command.name for command in everything() if command.origin == "xm"]
+NEW_NAMES = {command.name for command in everything()} - set(OLD_NAMES)
 
 
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
@@ -95,7 +94,7 @@ def usage_of(name: str) -> str:
         ("rename a", "'xm rename' requires 2 arguments.\n", "rename"),
         ("new nosuch.cfg", "Unable to open config file: nosuch.cfg", "new"),
         ("new --json g.cfg", "--json is for the output of -n", "new"),
-        ("config", "'xm config' does one of: show, set, history, revert, diff", "config"),
+        ("config", "'xm config' does one of: show, set, history, revert, diff, migrate", "config"),
         ("config show", "'xm config show' takes a domain", "config"),
         ("config show a b", "'xm config show' takes one domain", "config"),
         ("config set a", "set what? (xm config set a memory=512, or a configuration file)", "config"),
@@ -240,7 +239,7 @@ def test_what_is_new_makes_no_old_prefix_ambiguous() -> None:
     for name in OLD_NAMES:
         for length in range(2, len(name)):
             fits = [other for other in OLD_NAMES if other.startswith(name[:length]) and other != "help"]
-            if len(fits) == 1 and name[:length] not in OURS:
+            if len(fits) == 1 and name[:length] not in NEW_NAMES:
                 found = find(name[:length])
                 assert found is not None
                 assert found.name == fits[0]

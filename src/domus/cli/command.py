@@ -20,6 +20,7 @@ class Option(msgspec.Struct, frozen=True):
     help: str  #: one sentence
     value: str = ""  #: what its value is called in the usage; "": it takes none
     choices: tuple[str, ...] = ()  #: the values that there are; empty: anything
+    ours: bool = False  #: xm did not have it: xm's counts of arguments are made without it
     later: bool = False  #: known from xm, and answered by "not part of this version yet"
 
     @property
@@ -34,12 +35,17 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
     """One subcommand."""
 
     name: str
+    #: whose it was: "xm"; "xl" for what only xl has, by its name there; "domus". Those that are not xm's may
+    #: not make a prefix ambiguous that was none
+    origin: str = "xm"
     usage: str = ""  #: the grammar of its arguments
     sentence: str  #: what it does
     runs: str = ""  #: "module:function" within `domus.cli`; "" when it is not part of this version
     gone: str = ""  #: why Xen has it no longer, and what to use instead
     options: tuple[Option, ...] = ()
-    counts: tuple[int, int] | None = None  #: fewest and most arguments, options counted too, as xm counts
+    counts: tuple[int, int] | None = (
+        None  #: fewest and most arguments, xm's options counted too, as xm counts
+    )
     raw: bool = False  #: it parses its arguments itself, `-h` included
     needs_host: bool = True  #: it talks to a host; `help` and the like do not
     listed: bool = True  #: it is in the full help

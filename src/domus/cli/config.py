@@ -1,4 +1,7 @@
-"""`xm config show|set|history|revert|diff`: what the host keeps of a managed domain, and kept before."""
+"""`xm config show|set|history|revert|diff`: what the host keeps of a managed domain, and kept before.
+
+And `xm config migrate`, which is about the configuration of xend itself.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,24 @@ _ROW: Final = "{:>4}  {:<19}  {:<16}  {}"
 
 def run(call: Call) -> int:
     """`xm config VERB DOM ...`."""
+    if call.words[:1] == ["migrate"]:
+        return _migrate(call, call.words[1:])
     verbs = {"show": _show, "set": _set, "history": _history, "revert": _revert, "diff": _diff}
     if not call.words or call.words[0] not in verbs:
-        raise call.wrong(f"'xm config' does one of: {', '.join(verbs)}")
+        raise call.wrong(f"'xm config' does one of: {', '.join(verbs)}, migrate")
     if len(call.words) < 2:
         raise call.wrong(f"'xm config {call.words[0]}' takes a domain")
     return verbs[call.words[0]](call, call.words[1], call.words[2:])
+
+
+def _migrate(call: Call, rest: list[str]) -> int:
+    if len(rest) > 1:
+        raise call.wrong("'xm config migrate' takes the old xend-config.sxp, or nothing")
+    from pathlib import Path
+
+    from domus.cli.xend_config import migrate
+
+    return migrate(Path(rest[0]) if rest else None)
 
 
 def _show(call: Call, name: str, rest: list[str]) -> int:

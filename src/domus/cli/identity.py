@@ -1,7 +1,8 @@
-"""`xm domid`, `xm domname`, `xm domstate`: one word about one domain."""
+"""`xm domid`, `xm domname`, `xm domstate`: one word about one domain; `--json` has it as JSON."""
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
@@ -21,19 +22,26 @@ _WORDS: Final = (
 
 def domid(call: Call) -> int:
     """`xm domid DOM`; "None" when it is defined and does not run."""
-    print(call.client.domain(_domain(call)).domid)
-    return 0
+    return _tell(call, call.client.domain(_domain(call)).domid)
 
 
 def domname(call: Call) -> int:
     """`xm domname DOM`."""
-    print(call.client.domain(_domain(call)).name)
-    return 0
+    return _tell(call, call.client.domain(_domain(call)).name)
 
 
 def domstate(call: Call) -> int:
     """`xm domstate DOM`."""
-    print(state_word(call.client.domain(_domain(call))))
+    return _tell(call, state_word(call.client.domain(_domain(call))))
+
+
+def _tell(call: Call, word: str | int | None) -> int:
+    if call.has("json"):
+        from domus.cli.as_json import document
+
+        sys.stdout.write(document(word))
+    else:
+        print(word)
     return 0
 
 

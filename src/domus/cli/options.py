@@ -114,14 +114,15 @@ def parse(command: Command, arguments: Sequence[str]) -> tuple[dict[str, list[st
 
 
 def check_count(command: Command, arguments: Sequence[str]) -> None:
-    """Refuse too few or too many arguments, counting options too and `--` not, as xm always did.
+    """Refuse too few or too many arguments, counting xm's options too and `--` not, as xm always did.
 
     The plural ("requires 1 arguments.") is xm's own: scripts look for it.
     """
     if command.counts is None:
         return
     fewest, most = command.counts
-    if fewest <= sum(argument != "--" for argument in arguments) <= most:
+    ours = {"--", *(f"--{option.word}" for option in command.options if option.ours)}
+    if fewest <= sum(argument not in ours for argument in arguments) <= most:
         return
     wanted = f"{fewest}" if fewest == most else f"between {fewest} and {most}"
     raise UsageError(f"'xm {command.name}' requires {wanted} arguments.", command=command, gap=True)

@@ -49,7 +49,7 @@ def migrate(file: Path | None) -> int:
         raise BadInput(f"cannot be read: {error.strerror}", where=str(path)) from error
     found = read_sxp(text, str(path))
     _warn(found)
-    sys.stdout.write(f"# Made from {path} by xm xend-config migrate; it belongs into {TOML_FILE}\n")
+    sys.stdout.write(f"# Made from {path} by xm config migrate; it belongs into {TOML_FILE}\n")
     sys.stdout.write("\n" + written(found.values) if found.values else "# (nothing but defaults)\n")
     return 0
 

@@ -4,8 +4,8 @@
     source <(xm help --completion=zsh)
     xm help --completion=fish | source
 
-The scripts know subcommands and options by themselves; for the names of domains, hosts and images they ask
-`xm help --completion=domains`, `=hosts` and `=images`, which print one per line and never start a lab host.
+The scripts know subcommands and options by themselves; for names they ask `xm help --completion=domains`,
+`=cpupools`, `=hosts` and `=images`, which print one per line and never start a lab host.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ def answer(what: str, *, host: str | None) -> str:
             from domus.cli.completion.fish import script
         case "domains":
             return _lines(_domains(host))
+        case "cpupools":
+            return _lines(_cpupools(host))
         case "hosts":
             return _lines(_hosts())
         case "images":
@@ -45,6 +47,11 @@ def answer(what: str, *, host: str | None) -> str:
 def _domains(host: str | None) -> list[str]:
     target = without_starting(host)
     return [domain.name for domain in target.client.domains()] if target else []
+
+
+def _cpupools(host: str | None) -> list[str]:
+    target = without_starting(host)
+    return [pool.name for pool in target.client.cpupools.list()] if target else []
 
 
 def _hosts() -> list[str]:

@@ -67,8 +67,6 @@ def _values() -> str:
 
 def _case(each: Following) -> str:
     words = shlex.quote(" ".join([*each.spellings, *each.words]))
-    kinds = (("domains", each.domains), ("hosts", each.hosts), ("images", each.images))
-    names = [kind for kind, wanted in kinds if wanted]
     # Quoted by the shell's own rules first: what stays open is the substitution alone.
-    asked = "".join(f" $(_xm_names {name})" for name in names)
+    asked = "".join(f" $(_xm_names {name})" for name in each.names)
     return f'        {each.command.name}) COMPREPLY=($(compgen -W {words}"{asked}" -- "$word")) ;;'

@@ -63,9 +63,7 @@ def _lines(each: Following) -> list[str]:
     lines = [f"complete -c xm -n __xm_none -a {_quoted(name)} -d {_quoted(each.command.sentence)}"]
     lines += [f"{here} {_option(option)}" for option in each.options]
     lines += [f"{here} -a {_quoted(' '.join(each.words))}"] if each.words else []
-    lines += [f"{here} -a '(__xm_names domains)'"] if each.domains else []
-    lines += [f"{here} -a '(__xm_names hosts)'"] if each.hosts else []
-    lines += [f"{here} -a '(__xm_names images)'"] if each.images else []
+    lines += [f"{here} -a '(__xm_names {name})'" for name in each.names]
     lines += [f"{here} -F"] if each.files else []
     return lines
 

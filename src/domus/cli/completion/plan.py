@@ -24,7 +24,19 @@ class Following(NamedTuple):
     domains: bool  #: names of domains
     hosts: bool  #: names of hosts
     images: bool  #: names of images
+    cpupools: bool  #: names of cpupools
     files: bool  #: names of files
+
+    @property
+    def names(self) -> list[str]:
+        """What `xm help --completion=` is asked for."""
+        kinds = {
+            "domains": self.domains,
+            "hosts": self.hosts,
+            "images": self.images,
+            "cpupools": self.cpupools,
+        }
+        return [kind for kind, wanted in kinds.items() if wanted]
 
     @property
     def spellings(self) -> Iterator[str]:
@@ -52,6 +64,7 @@ def _of(command: Command) -> Following:
         domains=bool(re.search(r"\bDOM\b", command.usage)),
         hosts=bool(re.search(r"\bHOST\b", command.usage)),
         images=bool(re.search(r"\bIMAGE\b", command.usage)),
+        cpupools=bool(re.search(r"\bPOOL\b", command.usage)),
         files=bool(_FILES.search(command.usage)),
     )
 

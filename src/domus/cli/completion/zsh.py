@@ -79,8 +79,6 @@ def _values() -> str:
 def _case(each: Following) -> str:
     words = " ".join(map(shlex.quote, [*each.spellings, *each.words]))
     steps = [f"compadd -- {words}"] if words else []
-    steps += ["_xm_names domains"] if each.domains else []
-    steps += ["_xm_names hosts"] if each.hosts else []
-    steps += ["_xm_names images"] if each.images else []
+    steps += [f"_xm_names {name}" for name in each.names]
     steps += ["_files"] if each.files else []
     return f"    {each.command.name}) {'; '.join(steps) or ':'} ;;"

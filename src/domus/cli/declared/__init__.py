@@ -47,25 +47,6 @@ ALIASES: Final = {
     for verb in ("create", "new", "start", "list", "destroy", "delete", "cpu-add", "cpu-remove", "migrate")
 }
 
-#: commands that only xl has, by their names there
-_XLS: Final = frozenset(
-    (
-        *("cd-insert", "cd-eject", "pci-assignable-list", "pci-assignable-add", "pci-assignable-remove"),
-        *("usbctrl-attach", "usbctrl-detach", "usbdev-attach", "usbdev-detach"),
-        *("vtpm-attach", "vtpm-detach", "channel-list", "vkb-list"),
-        *("sharing", "claims", "sched-rtds", "cpupool-rename", "cpupool-numa-split"),
-        *("vm-list", "button-press", "set-parameters"),
-    )
-)
-
-#: commands that xm did not have: they may not make an old prefix ambiguous
-_OURS: Final = _XLS | frozenset(
-    (
-        *("check", "convert", "schema", "host", "lab", "image", "doctor", "xend-config", "9p-list"),
-        *("console-list", "config", "edit", "adopt", "export", "import", "autostart", "events"),
-    )
-)
-
 _SHORTEST_PREFIX: Final = 2
 
 
@@ -81,16 +62,16 @@ def present() -> list[Command]:
 
 
 def find(name: str) -> Command | None:
-    """The subcommand that `name` stands for: its name, an alias, or a prefix that fits only one."""
+    """The subcommand that `name` stands for: its name, an alias, or a prefix that fits only one.
+
+    What xm did not have makes no prefix ambiguous that was none there.
+    """
     name = ALIASES.get(name, name)
     for command in everything():
         if command.name == name:
             return command
     if len(name) < _SHORTEST_PREFIX:
         return None
-    fits = [
-        command
-        for command in everything()
-        if command.name.startswith(name) and command.name not in _OURS | {"help"}
-    ]
-    return fits[0] if len(fits) == 1 else None
+    fits = [command for command in everything() if command.name.startswith(name) and command.name != "help"]
+    old = [command for command in fits if command.origin == "xm"]
+    return old[0] if len(old) == 1 else fits[0] if len(fits) == 1 else None

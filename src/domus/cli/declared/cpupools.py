@@ -79,6 +79,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="cpupool-rename",
+        origin="xl",
         usage="POOL NEWNAME",
         sentence="Give a cpupool another name.",
         runs="cpupools:rename",
@@ -115,6 +116,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="cpupool-numa-split",
+        origin="xl",
         sentence="Give each NUMA node a cpupool of its own.",
         runs="cpupools:numa_split",
         works="-",

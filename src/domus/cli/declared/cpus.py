@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domus.cli.command import Command, Option
-from domus.cli.declared.options import JSON
+from domus.cli.declared.options import JSON, PERSIST
 
 _DOMAIN: Final = Option("d", "domain", "Of this domain only.", value="DOM")
 _WEIGHT: Final = Option("w", "weight", "Set the weight, from 1 to 65535; 256 is usual.", value="N")
@@ -17,24 +17,27 @@ _RATELIMIT: Final = Option("r", "ratelimit_us", "With -s: set the rate limit, in
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="mem-set",
-        usage="DOM MEM",
+        usage="DOM MEM [--persist]",
         sentence="Set the memory that a domain shall have now, in MiB or as in 512m, 2g.",
         runs="memory:mem_set",
         works="pv pvh hvm",
         tested="system/test_cpus.py domains/test_guest_types.py",
         counts=(2, 2),
+        options=(PERSIST,),
     ),
     Command(
         name="mem-max",
-        usage="DOM MEM",
+        usage="DOM MEM [--persist]",
         sentence="Set the most memory that a domain may own, in MiB or as in 512m, 2g.",
         runs="memory:mem_max",
         works="pv",
         tested="system/test_cpus.py",
         counts=(2, 2),
+        options=(PERSIST,),
     ),
     Command(
         name="sharing",
+        origin="xl",
         usage="[DOM] [--json]",
         sentence="List how much of their memory domains share.",
         runs="memory:sharing",
@@ -44,6 +47,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="claims",
+        origin="xl",
         usage="[--json]",
         sentence="List domains with the memory that is reserved for them while they are built.",
         runs="memory:claims",
@@ -62,7 +66,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="vcpu-pin",
-        usage="[-f] DOM VCPU|all CPUS|all|- [SOFT|all|-]",
+        usage="[-f] DOM VCPU|all CPUS|all|- [SOFT|all|-] [--persist]",
         sentence="Say on which CPUs a VCPU may run, as in 0-3,^1 or node:1; SOFT: where it prefers to.",
         runs="vcpus:vcpu_pin",
         works="pv",
@@ -71,11 +75,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         options=(
             Option("f", "force", "Also when Xen has pinned the VCPU for a while."),
             Option("", "ignore-global-affinity-masks", "Changes nothing: there are no such masks."),
+            PERSIST,
         ),
     ),
     Command(
         name="vcpu-set",
-        usage="[-i] DOM N",
+        usage="[-i] DOM N [--persist]",
         sentence="Set how many VCPUs of a domain are online.",
         runs="vcpus:vcpu_set",
         works="pv pvh hvm",
@@ -83,11 +88,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         counts=(2, 3),
         options=(
             Option("i", "ignore-host", "Changes nothing: there may be more VCPUs than the host has CPUs."),
+            PERSIST,
         ),
     ),
     Command(
         name="sched-credit",
-        usage="[-d DOM [-w N] [-c N]] [-s [-t MS] [-r US] [-m US]] [-p POOL] [--json]",
+        usage="[-d DOM [-w N] [-c N] [--persist]] [-s [-t MS] [-r US] [-m US]] [-p POOL] [--json]",
         sentence="Show or set parameters of the credit scheduler.",
         runs="scheduling:credit",
         works="pv",
@@ -101,21 +107,23 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("t", "tslice_ms", "With -s: set the time slice, in ms.", value="MS"),
             _RATELIMIT,
             Option("m", "migration_delay_us", "With -s: set the migration delay, in us.", value="US"),
+            PERSIST,
             JSON,
         ),
     ),
     Command(
         name="sched-credit2",
-        usage="[-d DOM [-w N] [-c N]] [-s [-r US]] [-p POOL] [--json]",
+        usage="[-d DOM [-w N] [-c N] [--persist]] [-s [-r US]] [-p POOL] [--json]",
         sentence="Show or set parameters of the credit2 scheduler.",
         runs="scheduling:credit2",
         works="pv pvh hvm",
         tested="system/test_cpus.py domains/test_guest_types.py system/test_second_opinion.py",
-        options=(_DOMAIN, _WEIGHT, _CAP, _POOL, _WHOLE_POOL, _RATELIMIT, JSON),
+        options=(_DOMAIN, _WEIGHT, _CAP, _POOL, _WHOLE_POOL, _RATELIMIT, PERSIST, JSON),
     ),
     Command(
         name="sched-rtds",
-        usage="[-d DOM [-v VCPU|all ...] [-p US] [-b US] [-e 0|1]] [-c POOL] [--json]",
+        origin="xl",
+        usage="[-d DOM [-v VCPU|all ...] [-p US] [-b US] [-e 0|1] [--persist]] [-c POOL] [--json]",
         sentence="Show or set parameters of the real-time (RTDS) scheduler.",
         runs="scheduling:rtds",
         options=(
@@ -125,6 +133,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("b", "budget", "Set the CPU time in each period, in us.", value="US"),
             Option("e", "extratime", "Set whether it may have what nobody else wants.", value="0|1"),
             Option("c", "cpupool", "Of this cpupool only.", value="POOL"),
+            PERSIST,
             JSON,
         ),
     ),

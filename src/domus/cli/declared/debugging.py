@@ -37,6 +37,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="button-press",
+        origin="xl",
         usage="DOM power|sleep",
         sentence="Press a button of a domain: the same as 'xm trigger'.",
         runs="debugging:trigger",
@@ -55,6 +56,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="set-parameters",
+        origin="xl",
         usage="NAME=VALUE ...",
         sentence="Change parameters of Xen's command line while it runs.",
         runs="debugging:set_parameters",
@@ -63,6 +65,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="vm-list",
+        origin="xl",
         usage="[--json]",
         sentence="List guests with their UUIDs.",
         runs="debugging:vm_list",

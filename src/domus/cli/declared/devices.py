@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from domus.cli.command import Command, Option
-from domus.cli.declared.options import JSON
+from domus.cli.declared.options import JSON, PERSIST
 
 _LONG: Final = Option("l", "long", "Print all that is known of each, in SXP.")
 _FORCE: Final = Option("f", "force", "Take it away at once, without asking the guest.")
@@ -13,21 +13,22 @@ _FORCE: Final = Option("f", "force", "Take it away at once, without asking the g
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="block-attach",
-        usage="DOM BACKDEV FRONTDEV MODE [BACKDOM] | DOM DISK-SPEC ...",
+        usage="DOM BACKDEV FRONTDEV MODE [BACKDOM] | DOM DISK-SPEC ... [--persist]",
         sentence="Attach a disk to a running domain.",
         runs="block:attach",
         works="pv hvm",
         tested="domains/test_lab_attachments.py system/test_devices.py domains/test_guest_types.py",
+        options=(PERSIST,),
     ),
     Command(
         name="block-detach",
-        usage="DOM DEVID [-f|--force]",
+        usage="DOM DEVID [-f|--force] [--persist]",
         sentence="Detach a disk from a running domain.",
         runs="block:detach",
         works="pv hvm",
         tested="domains/test_lab_attachments.py system/test_devices.py domains/test_guest_types.py",
         counts=(2, 3),
-        options=(_FORCE,),
+        options=(_FORCE, PERSIST),
     ),
     Command(
         name="block-list",
@@ -48,6 +49,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="cd-insert",
+        origin="xl",
         usage="DOM VDEV TARGET",
         sentence="Put a medium into an HVM domain's CD drive.",
         runs="block:insert",
@@ -57,6 +59,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="cd-eject",
+        origin="xl",
         usage="DOM VDEV",
         sentence="Take the medium out of an HVM domain's CD drive.",
         runs="block:eject",
@@ -66,22 +69,23 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="network-attach",
-        usage="DOM [KEY=VALUE ...]",
+        usage="DOM [KEY=VALUE ...] [--persist]",
         sentence="Attach a network card to a running domain.",
         runs="network:attach",
         works="pv hvm",
         tested="domains/test_lab_attachments.py system/test_devices.py domains/test_guest_types.py",
         counts=(1, 17),
+        options=(PERSIST,),
     ),
     Command(
         name="network-detach",
-        usage="DOM DEVID|MAC [-f|--force]",
+        usage="DOM DEVID|MAC [-f|--force] [--persist]",
         sentence="Detach a network card from a running domain.",
         runs="network:detach",
         works="pv hvm",
         tested="domains/test_lab_attachments.py system/test_devices.py domains/test_guest_types.py",
         counts=(2, 3),
-        options=(_FORCE,),
+        options=(_FORCE, PERSIST),
     ),
     Command(
         name="network-list",

@@ -33,6 +33,13 @@ _ACM: Final = (
     " 'xm loadpolicy', 'xm getenforce')."
 )
 
+
+def _xls(name: str, usage: str, sentence: str, instead: str) -> Command:
+    return Command(
+        name=name, origin="xl", usage=usage, sentence=sentence, gone=instead, listed=False, needs_host=False
+    )
+
+
 COMMANDS: Final[tuple[Command, ...]] = (
     _gone("sched-sedf", "[DOM] [options]", "Parameters of the SEDF scheduler.", _SEDF),
     _gone("sched-bvt", "[options]", "Parameters of the BVT scheduler.", _BVT, listed=False),
@@ -65,4 +72,22 @@ COMMANDS: Final[tuple[Command, ...]] = (
     _gone("tmem-shared-auth", "-a|DOM [options]", "Allow shared tmem pools.", _TMEM),
     _gone("tmem-flush", "-a|DOM", "Flush tmem pools.", _TMEM, listed=False),
     _gone("tmem-freeable", "", "Print how much tmem could be freed.", _TMEM, listed=False),
+    _xls(
+        "config-update",
+        "DOM [FILE]",
+        "Replace what xl keeps of a running domain.",
+        "xend keeps configurations, with their history; use 'xm config set DOM FILE'.",
+    ),
+    _xls(
+        "devd",
+        "[-F] [-p FILE]",
+        "Serve backends in a driver domain.",
+        "it belongs into driver domains, which have no xend; run 'xl devd' there.",
+    ),
+    _xls(
+        "migrate-receive",
+        "",
+        "The receiving end of xl migrate.",
+        "'xl migrate' starts it by itself; it is for nobody else.",
+    ),
 )

@@ -41,6 +41,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="host",
+        origin="domus",
         usage="add NAME ADDRESS[:PORT] [options] | list [--json] | rm NAME",
         sentence="Add, list or forget the hosts that --host knows by name.",
         runs="host:run",
@@ -62,11 +63,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="lab",
-        usage="image|up|down|list|shell|log|rm|disk|net ...",
+        origin="domus",
+        usage="image|up|down|list|shell|log|rm|disk ...",
         sentence="Run real Xen hosts inside QEMU on this machine; 'xm lab' tells how.",
         runs="lab:run",
         works="-",
-        tested="lab/test_hosts.py lab/test_impairments.py",
+        tested="lab/test_hosts.py",
         needs_host=False,
         raw=True,
     ),

@@ -124,6 +124,7 @@ VERBS: Final = (
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="image",
+        origin="domus",
         usage="list|info|create|build|import|convert|clone|snapshot|revert|resize|seed|rm ... [IMAGE]",
         sentence="Make, clone, resize and build disk images; 'xm image' tells how.",
         runs="images:run",

@@ -10,6 +10,7 @@ from domus.cli.declared.options import FORMAT, JSON, LANGUAGES
 COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="check",
+        origin="domus",
         usage="[options] FILE|DIR ... [NAME=VALUE ...]",
         sentence="Check configuration files: every mistake in them, with its place; nothing is created.",
         runs="check:run",
@@ -25,6 +26,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="convert",
+        origin="domus",
         usage="FILE --to=LANG [options] [NAME=VALUE ...]",
         sentence="Write a configuration file in another language.",
         runs="convert:run",
@@ -47,6 +49,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="schema",
+        origin="domus",
         sentence="Print the JSON schema of the variables of configuration files.",
         runs="schema:run",
         works="-",

@@ -66,6 +66,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="adopt",
+        origin="domus",
         usage="DOM",
         sentence="Take a running domain under management, whoever made it.",
         runs="managed:adopt",
@@ -75,6 +76,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="edit",
+        origin="domus",
         usage="[options] DOM",
         sentence="Change the kept configuration of a managed domain in an editor.",
         runs="edit:run",
@@ -94,8 +96,9 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="config",
-        usage="show|set|history|revert|diff DOM ...",
-        sentence="Show or change what is kept of a managed domain, and what was kept before.",
+        origin="domus",
+        usage="show|set|history|revert|diff DOM ... | migrate [FILE]",
+        sentence="Show or change what is kept of a managed domain, or translate an old xend-config.sxp.",
         runs="config:run",
         works="pv",
         tested="system/test_managed.py domains/test_managed_on_xen.py",
@@ -114,6 +117,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="autostart",
+        origin="domus",
         usage="[DOM [--disable] [--order=N] [--delay=S] [--after=DOM ...]]",
         sentence="Say which managed domains start with the host, and when; alone: list them.",
         runs="autostart:run",
@@ -133,6 +137,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="export",
+        origin="domus",
         usage="[FILE]",
         sentence="Write all managed domains, with their histories, as one JSON document.",
         runs="transfer:export",
@@ -143,6 +148,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="import",
+        origin="domus",
         usage="FILE [--force|--skip]",
         sentence="Take in the managed domains of an export: all of them, or none.",
         runs="transfer:take_in",

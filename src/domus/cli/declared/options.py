@@ -6,7 +6,8 @@ from typing import Final
 
 from domus.cli.command import Option
 
-JSON: Final = Option("", "json", "Print JSON, for programs.")
+JSON: Final = Option("", "json", "Print JSON, for programs.", ours=True)
+PERSIST: Final = Option("", "persist", "Keep it in the configuration of the managed domain, too.", ours=True)
 
 #: the languages of configuration files
 LANGUAGES: Final = ("xm", "xl", "sxp", "json", "xml")

@@ -51,6 +51,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="pci-assignable-list",
+        origin="xl",
         usage="[--json]",
         sentence=_ASSIGNABLE,
         runs="pci:list_assignable",
@@ -58,6 +59,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="pci-assignable-add",
+        origin="xl",
         usage="BDF",
         sentence="Take a PCI device from its driver, so that domains can be given it.",
         runs="pci:make_assignable",
@@ -65,6 +67,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="pci-assignable-remove",
+        origin="xl",
         usage="[-r] BDF",
         sentence="Give a PCI device back to the host.",
         runs="pci:make_unassignable",
@@ -130,6 +133,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="usbctrl-attach",
+        origin="xl",
         usage="DOM [type=TYPE] [version=N] [ports=N]",
         sentence="Give a domain a USB controller, in xl's words.",
         runs="usb:attach_controller",
@@ -137,6 +141,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="usbctrl-detach",
+        origin="xl",
         usage="DOM DEVID",
         sentence="Take a USB controller from a domain.",
         runs="usb:destroy_controller",
@@ -144,6 +149,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="usbdev-attach",
+        origin="xl",
         usage="DOM hostbus=N hostaddr=N [controller=DEVID [port=N]]",
         sentence="Plug a USB device of the host into a domain's controller, in xl's words.",
         runs="usb:attach_device",
@@ -151,6 +157,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="usbdev-detach",
+        origin="xl",
         usage="DOM DEVID PORT",
         sentence="Unplug a USB device from a domain's controller.",
         runs="usb:detach",
@@ -165,6 +172,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="vtpm-attach",
+        origin="xl",
         usage="DOM backend=DOM [uuid=UUID]",
         sentence="Attach a virtual TPM to a running domain.",
         runs="other_devices:attach_vtpm",
@@ -172,6 +180,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="vtpm-detach",
+        origin="xl",
         usage="DOM DEVID|UUID [-f|--force]",
         sentence="Detach a virtual TPM from a running domain.",
         runs="other_devices:detach_vtpm",
@@ -180,6 +189,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="console-list",
+        origin="domus",
         usage="DOM [--json]",
         sentence="List the consoles of a domain.",
         runs="other_devices:list_consoles",
@@ -187,6 +197,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="channel-list",
+        origin="xl",
         usage="DOM [--json]",
         sentence="List the channels of a domain.",
         runs="other_devices:list_channels",
@@ -194,6 +205,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="vkb-list",
+        origin="xl",
         usage="DOM [--json]",
         sentence="List the virtual keyboards of a domain.",
         runs="other_devices:list_keyboards",
@@ -201,6 +213,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="9p-list",
+        origin="domus",
         usage="DOM [--json]",
         sentence="List the directories that a domain shares with the host.",
         runs="other_devices:list_9p",

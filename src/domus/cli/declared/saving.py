@@ -73,6 +73,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="events",
+        origin="domus",
         usage="[--follow] [--since=REV] [--json]",
         sentence="Print what has happened on the host, or what happens as it does.",
         runs="events:run",

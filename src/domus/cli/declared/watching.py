@@ -25,6 +25,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="xend-config",
+        origin="domus",
         usage="check|migrate|show [FILE] [--json]",
         sentence="Check xend's settings, translate the old xend-config.sxp, or show what applies.",
         runs="xend_config:run",
@@ -35,6 +36,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     ),
     Command(
         name="doctor",
+        origin="domus",
         usage="[--json]",
         sentence="Examine the host and this machine: what is wrong, and how to mend it.",
         runs="doctor:run",
