@@ -244,6 +244,9 @@ xenstore_quota - 4.22 -
 #: parameters of ours beyond those: libxl's own, and names that old samples carry
 FURTHER: Final = {"budget", "snapshot", "actmem", "xenpaging_file", "xenpaging_extra"}
 
+#: parameters that are Domus's own
+OURS: Final = {"start_order", "start_delay", "start_after"}
+
 #: what is made of several parameters, or in several places: the lines, the place, what stands there
 COMPOSED: Final[dict[str, tuple[str, str, Any]]] = {
     "access_control": ("access_control=['policy=P,label=L']", "c_info.ssid_label", "L"),
@@ -359,6 +362,9 @@ KEPT_BY_XEND: Final[dict[str, tuple[str, str, Any]]] = {
     "on_xend_start": ("on_xend_start='start'", "autostart", True),
     "on_xend_stop": ("on_xend_stop='suspend'", "on_xend_stop", "suspend"),
     "vncconsole": ("vncconsole=1", "show_vnc", True),
+    "start_order": ("start_order=-3", "start_order", -3),
+    "start_delay": ("start_delay=1.5", "start_delay_s", 1.5),
+    "start_after": ("start_after='db, ns db'", "start_after", ("db", "ns")),
 }
 
 _ROWS: Final = [row.split() for row in ROWS.split("\n") if row]
@@ -394,7 +400,7 @@ def sample(parameter: Parameter) -> Any:
 
 
 def test_every_parameter_of_xm_and_xl_is_declared_and_no_others() -> None:
-    assert set(TABLE) == {name for name, *_ in _ROWS} | FURTHER
+    assert set(TABLE) == {name for name, *_ in _ROWS} | FURTHER | OURS
     for name, xm, xl, path in _ROWS:
         parameter = TABLE[name]
         assert (parameter.xm or "-", parameter.xl or "-") == (xm, xl), name
@@ -403,7 +409,7 @@ def test_every_parameter_of_xm_and_xl_is_declared_and_no_others() -> None:
 
 def test_every_parameter_is_accounted_for() -> None:
     plain = {name for name, _ in _PLAIN}
-    assert plain | set(COMPOSED) | set(KEPT_BY_XEND) | set(_GONE) == {name for name, *_ in _ROWS}
+    assert plain | set(COMPOSED) | set(KEPT_BY_XEND) | set(_GONE) == {name for name, *_ in _ROWS} | OURS
 
 
 @pytest.mark.parametrize("name", [name for name, _ in _PLAIN])
@@ -434,6 +440,13 @@ def test_a_composed_parameter_reaches_libxl(name: str) -> None:
 def test_what_only_xend_keeps_is_in_the_model(name: str) -> None:
     lines, field, wanted = KEPT_BY_XEND[name]
     assert getattr(load_text(f"name='d'\nkernel='/k'\n{lines}\n").config, field) == wanted
+
+
+def test_true_and_false_are_one_and_zero() -> None:
+    for written, meant in (("True", True), ("False", False), ("1", True), ("0", False)):
+        text = f"name='d'\nbuilder='hvm'\nacpi={written}\nvncconsole={written}\n"
+        config = load_text(text, format="xm").config
+        assert (config.acpi, config.show_vnc) == (meant, meant)
 
 
 @pytest.mark.parametrize("name", _GONE)

@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 from pathlib import Path
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
@@ -14,7 +15,7 @@ from domus.domains.definitions import Definitions
 from domus.domains.kept import Kept, KeptDomains
 from domus.model.config import DomainConfig
 from domus.model.errors import AlreadyExists, Conflict, NotFound, WrongState
-from domus.model.managed import StartSettings
+from domus.model.managed import Revision
 
 WEB = DomainConfig(name="web", uuid="u1", kernel="sha256:" + "ab" * 32, ramdisk="/boot/initrd")
 
@@ -99,15 +100,24 @@ async def test_a_change_whose_caller_is_gone_is_whole(tmp_path: Path) -> None:
     await database.close()
 
 
-async def test_settings_of_the_start_are_no_revision(tmp_path: Path) -> None:
+async def test_settings_of_the_start_that_stood_beside_the_configuration_are_in_it(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "xend.sqlite", isolation_level=None)
+    connection.executescript(f"BEGIN;{''.join(MIGRATIONS[:3])};PRAGMA user_version=3;COMMIT")
+    for uuid, start in (("u1", b'{"order":3,"delay_s":1.5,"after":["db","ns"]}'), ("u2", b"{}")):
+        connection.execute("INSERT INTO managed VALUES (?, ?, 2, ?)", (uuid, uuid, start))
+        for number in (1, 2):
+            config = DomainConfig(name=uuid, uuid=uuid, autostart=number == 2)
+            revision = Revision(number=number, time=0.0, who="a", what="new", config=config)
+            row = (uuid, number, msgspec.json.encode(revision))
+            connection.execute("INSERT INTO managed_revision VALUES (?, ?, ?)", row)
+    connection.close()
     database, definitions = await opened(tmp_path)
-    await definitions.put(WEB, who="a", what="new")
-    settings = StartSettings(order=3, delay_s=1.5, after=("db",))
-    await definitions.put(WEB, who="a", what="autostart", start=settings)
-    await database.close()
-    database, definitions = await opened(tmp_path)
-    assert definitions.require("u1").start == settings
-    assert len(await definitions.history("u1")) == 1
+    web = DomainConfig(
+        name="u1", uuid="u1", autostart=True, start_order=3, start_delay_s=1.5, start_after=("db", "ns")
+    )
+    assert definitions.require("u1").config == web
+    assert definitions.require("u2").config == DomainConfig(name="u2", uuid="u2", autostart=True)
+    assert (await definitions.history("u1"))[0].config == DomainConfig(name="u1", uuid="u1")
     await database.close()
 
 

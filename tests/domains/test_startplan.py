@@ -8,25 +8,25 @@ from pathlib import Path
 import pytest
 
 from domus.domains.autostart import Room, configurations
-from domus.domains.startplan import plan
+from domus.domains.startplan import circle, plan, told
 from domus.domains.xendomains import XenDomains, parse, read
-from domus.model.managed import StartSettings
+from domus.model.config import DomainConfig
 
 
 def test_those_that_need_not_wait_do_not() -> None:
-    todo = plan({name: StartSettings() for name in "abc"}, ())
+    todo = plan([DomainConfig(name=name) for name in "abc"], ())
     assert [(step.name, step.waits_for) for step in todo.steps] == [(name, frozenset()) for name in "abc"]
     assert todo.refused == {}
 
 
 def test_orders_and_dependencies_are_waited_for() -> None:
     todo = plan(
-        {
-            "web": StartSettings(after=("db", "dom0ish")),
-            "db": StartSettings(order=5),
-            "log": StartSettings(order=1, delay_s=2.0),
-            "ns": StartSettings(),
-        },
+        [
+            DomainConfig(name="web", start_after=("db", "dom0ish")),
+            DomainConfig(name="db", start_order=5),
+            DomainConfig(name="log", start_order=1, start_delay_s=2.0),
+            DomainConfig(name="ns"),
+        ],
         running=["dom0ish"],
     )
     waits = {step.name: set(step.waits_for) for step in todo.steps}
@@ -38,19 +38,28 @@ def test_orders_and_dependencies_are_waited_for() -> None:
 
 def test_what_waits_for_itself_or_for_nobody_is_refused() -> None:
     todo = plan(
-        {
-            "a": StartSettings(after=("b",)),
-            "b": StartSettings(after=("a",)),
-            "c": StartSettings(after=("a",)),
-            "d": StartSettings(after=("nobody",)),
-            "e": StartSettings(),
-        },
+        [
+            DomainConfig(name="a", start_after=("b",)),
+            DomainConfig(name="b", start_after=("a",)),
+            DomainConfig(name="c", start_after=("a",)),
+            DomainConfig(name="d", start_after=("nobody",)),
+            DomainConfig(name="e"),
+        ],
         (),
     )
     assert [step.name for step in todo.steps] == ["e"]
     assert set(todo.refused) == {"a", "b", "c", "d"}
     assert "starts after itself" in todo.refused["a"]
     assert todo.refused["d"] == "it starts after 'nobody', which is not started"
+
+
+def test_a_circle_is_told_from_its_first_to_its_first() -> None:
+    after = {"a": ("b", "x"), "b": ("c",), "c": ("a",), "d": ("a",)}
+    names = circle(after)
+    assert sorted(names) == ["a", "b", "c"]
+    assert all(names[(place + 1) % 3] in after[name] for place, name in enumerate(names))
+    assert told(("a", "b")) == "it starts after itself: a after b after a"
+    assert circle({"a": ("b",), "b": ("x",)}) == ()
 
 
 @pytest.mark.parametrize(("slots", "free", "most"), [(2, 1000, 2), (9, 250, 2), (9, 1000, 9), (9, 10, 1)])

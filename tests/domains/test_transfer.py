@@ -60,7 +60,7 @@ def test_a_running_domain_is_replaced_by_none_but_itself() -> None:
     ("export", "message"),
     [
         (Export(format="other"), "no export of managed domains"),
-        (Export(version=2), "newer Domus"),
+        (Export(version=3), "newer Domus"),
         (Export(domains=(exported("web", U1),)), "without a configuration"),
         (Export(domains=(exported("web", U1, 2, 1),)), "not in order"),
         (Export(domains=(exported("a/b", U1, 1),)), "invalid domain name"),

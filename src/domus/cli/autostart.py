@@ -65,9 +65,9 @@ def _list(call: Call) -> int:
                 "uuid": each.uuid,
                 "autostart": each.config.autostart,
                 "on_xend_stop": each.config.on_xend_stop,
-                "order": each.start.order,
-                "delay_s": each.start.delay_s,
-                "after": each.start.after,
+                "order": each.config.start_order,
+                "delay_s": each.config.start_delay_s,
+                "after": each.config.start_after,
             }
             for each in managed
         ]
@@ -83,11 +83,15 @@ def _is_told(managed: ManagedDomain) -> bool:
 
 def _table(domains: Iterable[ManagedDomain]) -> Iterable[str]:
     yield _ROW.format("Name", "Order", "Delay", "Stop", "After")
-    for each in sorted(domains, key=lambda each: (each.start.order, each.name)):
+    for each in sorted(domains, key=lambda each: (each.config.start_order, each.name)):
         order, delay = (
-            (str(each.start.order), f"{each.start.delay_s:g}") if each.config.autostart else ("", "")
+            (str(each.config.start_order), f"{each.config.start_delay_s:g}")
+            if each.config.autostart
+            else ("", "")
         )
-        yield _ROW.format(each.name, order, delay, each.config.on_xend_stop, " ".join(each.start.after))
+        yield _ROW.format(
+            each.name, order, delay, each.config.on_xend_stop, " ".join(each.config.start_after)
+        )
 
 
 def _all(call: Call, which: str) -> int:

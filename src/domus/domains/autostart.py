@@ -1,4 +1,4 @@
-"""Domains that start with the host: managed ones with on_xend_start, and files in /etc/xen/auto.
+"""Domains that start with the host: managed ones with on_xend_start, files in /etc/xen/auto, what was saved.
 
 Once per boot of the host xend starts them; as many at once as there are CPUs and memory for, and none waits
 for more than what it was told to wait for.
@@ -10,19 +10,18 @@ import asyncio
 import contextlib
 import logging
 import sqlite3
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from domus.domains import xendomains
+from domus.domains import savefile, xendomains
 from domus.domains.build import Handle
 from domus.domains.parts import Parts
 from domus.domains.startplan import Plan, Step, plan
 from domus.model.config import DomainConfig
 from domus.model.errors import DomusError, HostProblem
-from domus.model.managed import StartSettings
 from domus.model.operation import Operation, OperationState
 
 log = logging.getLogger(__name__)
@@ -36,31 +35,32 @@ _MORE_MIB: Final = 16
 
 @dataclass(frozen=True)
 class Candidate:
-    """A domain that is to be started."""
+    """A domain that is to be started, or brought back."""
 
-    name: str
-    settings: StartSettings
-    memory_mib: int
+    config: DomainConfig
     begin: Callable[[], Awaitable[Operation]]
+
+
+@dataclass(frozen=True)
+class Starts:
+    """How a domain is started; each begins it."""
+
+    create: Callable[[DomainConfig], Awaitable[Operation]]  #: one that is not managed
+    start: Callable[[str], Awaitable[Operation]]  #: a managed one, by its uuid
+    resume: Callable[[str], Awaitable[Operation]]  #: a managed one that is suspended
+    restore: Callable[[str], Awaitable[Operation]]  #: from a file, which goes
 
 
 class Autostart:
     """Starts what is to start with the host. For the event loop.
 
     Args:
-        create: begins to build a domain that is not managed.
-        start: begins to build a managed domain.
+        ways: how they are started.
     """
 
-    def __init__(
-        self,
-        parts: Parts,
-        create: Callable[[DomainConfig], Awaitable[Operation]],
-        start: Callable[[str], Awaitable[Operation]],
-    ) -> None:
+    def __init__(self, parts: Parts, ways: Starts) -> None:
         self._parts = parts
-        self._create = create
-        self._start = start
+        self._ways = ways
         self._running = asyncio.Lock()
         self._task: asyncio.Task[None] | None = None
 
@@ -98,7 +98,7 @@ class Autostart:
             async with operation.step("looking what starts with the host"):
                 candidates, problems = await self._candidates()
                 running = [info.name for info in await self._parts.listing.list()]
-                todo = plan({each.name: each.settings for each in candidates.values()}, running)
+                todo = plan([each.config for each in candidates.values()], running)
                 problems |= todo.refused
             if todo.steps:
                 async with operation.step(f"starting {len(todo.steps)} domains"):
@@ -115,17 +115,37 @@ class Autostart:
         there = {info.name for info in await self._parts.listing.list()}
         there |= {kept.config.name for kept in self._parts.kept.waiting()}
         found: dict[str, Candidate] = {}
-        files, problems = await self._parts.workers.call(configurations, xendomains.read().auto)
+        settings = await self._parts.workers.call(xendomains.read)
+        files, problems = await self._parts.workers.call(configurations, settings.auto)
+        saved: dict[str, Candidate] = {}
+        if settings.restore and settings.save:
+            saved, unusable = await self._saved(settings.save, there)
+            problems |= unusable
         for config in files:
             managed = self._parts.definitions.named(config.name)
             if managed is None and config.name not in there:
-                begin = partial(self._create, config)
-                found[config.name] = Candidate(config.name, StartSettings(), config.memory_mib, begin)
+                begin = partial(self._ways.create, config)
+                found[config.name] = Candidate(config, begin)
         named = {config.name for config in files}
         for managed in self._parts.definitions:
             if (managed.config.autostart or managed.name in named) and managed.name not in there:
-                begin = partial(self._start, managed.uuid)
-                found[managed.name] = Candidate(managed.name, managed.start, managed.config.memory_mib, begin)
+                is_suspended = managed.uuid in self._parts.suspended
+                begin = partial(self._ways.resume if is_suspended else self._ways.start, managed.uuid)
+                found[managed.name] = Candidate(managed.config, begin)
+        return found | saved, problems
+
+    async def _saved(
+        self, folder: str, there: Collection[str]
+    ) -> tuple[dict[str, Candidate], dict[str, str]]:
+        """What the files in a folder bring back, by name; and those that are none, with the reason."""
+        found: dict[str, Candidate] = {}
+        heads, problems = await self._parts.workers.call(saved_domains, Path(folder))
+        for path, config in heads.items():
+            if config.name in there or config.name in found:
+                # Never a second time: what is on its disks by now would be overwritten from old memory.
+                problems[path] = f"there is a domain '{config.name}' already; the file stays"
+            else:
+                found[config.name] = Candidate(config, partial(self._ways.restore, path))
         return found, problems
 
     async def _carry_out(
@@ -147,7 +167,7 @@ class Autostart:
                     return
                 await asyncio.sleep(step.delay_s)
                 candidate = candidates[step.name]
-                async with room.for_one(candidate.memory_mib + _MORE_MIB):
+                async with room.for_one(candidate.config.memory_mib + _MORE_MIB):
                     await self._start_one(candidate)
             except DomusError as error:
                 problems[step.name] = error.what
@@ -227,6 +247,25 @@ def configurations(folder: Path) -> tuple[list[DomainConfig], dict[str, str]]:
         except DomusError as error:
             problems[str(path)] = error.for_user()
     return configs, problems
+
+
+def saved_domains(folder: Path) -> tuple[dict[str, DomainConfig], dict[str, str]]:
+    """The domains that were saved into a folder, by file; and the files that are none, and why.
+
+    Where it runs:
+        Reads files: worker threads.
+    """
+    try:
+        paths = sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.is_file())
+    except OSError:
+        return {}, {}
+    found, problems = {}, {}
+    for path in paths:
+        try:
+            found[str(path)] = savefile.read(str(path)).config
+        except DomusError as error:
+            problems[str(path)] = error.for_user()
+    return found, problems
 
 
 def _booted(connection: sqlite3.Connection) -> str:

@@ -44,6 +44,18 @@ MIGRATIONS: Final = (
     """
     CREATE TABLE move (id TEXT PRIMARY KEY, move BLOB NOT NULL) WITHOUT ROWID;
     """,
+    # When a managed domain starts with the host is a part of its configuration. (A null in a patch takes
+    # nothing that is not there away.)
+    """
+    UPDATE managed_revision AS r SET revision = json_patch(CAST(r.revision AS TEXT), (
+        SELECT json_object('config', json_object(
+            'start_order', json_extract(CAST(m.start AS TEXT), '$.order'),
+            'start_delay_s', json_extract(CAST(m.start AS TEXT), '$.delay_s'),
+            'start_after', json_extract(CAST(m.start AS TEXT), '$.after')))
+        FROM managed AS m WHERE m.uuid = r.uuid))
+        WHERE EXISTS (SELECT 1 FROM managed AS m WHERE m.uuid = r.uuid AND m.revision = r.number);
+    ALTER TABLE managed DROP COLUMN start;
+    """,
 )
 
 

@@ -18,14 +18,13 @@ from msgspec.structs import replace
 from domus.domains.database import Database
 from domus.model.config import DomainConfig
 from domus.model.errors import AlreadyExists, Conflict, NotFound, WrongState
-from domus.model.managed import ExportedDomain, ManagedDomain, Revision, StartSettings
+from domus.model.managed import ExportedDomain, ManagedDomain, Revision
 from domus.storage import blobs
 
 T = TypeVar("T")
 
 _ENCODE: Final = msgspec.json.encode
 _DECODE_REVISION: Final = msgspec.json.Decoder(Revision).decode
-_DECODE_START: Final = msgspec.json.Decoder(StartSettings).decode
 
 #: xend's words for an operation that needs a managed domain
 NOT_MANAGED: Final = "Domain is not managed by Xend lifecycle support."
@@ -43,14 +42,11 @@ class Definitions:
     async def open(cls, database: Database) -> Self:
         """Those of a database."""
         query = (
-            "SELECT uuid, start, managed_revision.revision FROM managed"
+            "SELECT uuid, managed_revision.revision FROM managed"
             " JOIN managed_revision USING (uuid) WHERE number = managed.revision"
         )
         rows = await database.read(lambda connection: connection.execute(query).fetchall())
-        known = (
-            ManagedDomain(uuid=uuid, start=_DECODE_START(start), revision=_DECODE_REVISION(revision))
-            for uuid, start, revision in rows
-        )
+        known = (ManagedDomain(uuid=uuid, revision=_DECODE_REVISION(revision)) for uuid, revision in rows)
         return cls(database, known)
 
     def __iter__(self) -> Iterator[ManagedDomain]:
@@ -89,15 +85,13 @@ class Definitions:
             image.removeprefix(blobs.PREFIX) for image in images if image and image.startswith(blobs.PREFIX)
         }
 
-    async def put(
-        self, config: DomainConfig, *, who: str, what: str, start: StartSettings | None = None
-    ) -> ManagedDomain:
+    async def put(self, config: DomainConfig, *, who: str, what: str) -> ManagedDomain:
         """Keep `config`, which has its uuid, as its domain's next revision; unchanged, there is none.
 
         Raises:
             AlreadyExists: another managed domain has the name.
         """
-        return await self.change(config.uuid or "", lambda _: config, who=who, what=what, start=start)
+        return await self.change(config.uuid or "", lambda _: config, who=who, what=what)
 
     async def change(
         self,
@@ -107,7 +101,6 @@ class Definitions:
         who: str,
         what: str,
         base: int | None = None,
-        start: StartSettings | None = None,
     ) -> ManagedDomain:
         """Change what is kept of a domain; two changes at once are made one after the other.
 
@@ -126,7 +119,7 @@ class Definitions:
                 if base is not None and (known is None or known.revision.number != base):
                     raise _changed_meanwhile(known, base)
                 config = change(known.config if known else None)
-                return await self._write(uuid, known, config, start, who=who, what=what)
+                return await self._write(uuid, known, config, who=who, what=what)
 
         return await _whole(work())
 
@@ -135,7 +128,6 @@ class Definitions:
         uuid: str,
         known: ManagedDomain | None,
         config: DomainConfig,
-        start: StartSettings | None,
         *,
         who: str,
         what: str,
@@ -145,25 +137,21 @@ class Definitions:
             raise AlreadyExists(f"VM name '{config.name}' already exists")
         if config.uuid != uuid:
             raise Conflict(f"a domain's uuid stays: {uuid}")
-        settings = start or (known.start if known else StartSettings())
         if known is not None and known.config == config:
-            if settings == known.start:
-                return known
-            revision = known.revision
-        else:
-            number = known.revision.number + 1 if known else 1
-            revision = Revision(number=number, time=time.time(), who=who, what=what, config=config)
-        managed = (uuid, config.name, revision.number, _ENCODE(settings))
+            return known
+        number = known.revision.number + 1 if known else 1
+        revision = Revision(number=number, time=time.time(), who=who, what=what, config=config)
+        managed = (uuid, config.name, revision.number)
 
         def work(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT OR REPLACE INTO managed VALUES (?, ?, ?, ?)", managed)
+            connection.execute("INSERT OR REPLACE INTO managed VALUES (?, ?, ?)", managed)
             connection.execute(
-                "INSERT OR IGNORE INTO managed_revision VALUES (?, ?, ?)",
+                "INSERT INTO managed_revision VALUES (?, ?, ?)",
                 (uuid, revision.number, _ENCODE(revision)),
             )
 
         await self._database.write(work)
-        self._by_uuid[uuid] = ManagedDomain(uuid=uuid, revision=revision, start=settings)
+        self._by_uuid[uuid] = ManagedDomain(uuid=uuid, revision=revision)
         return self._by_uuid[uuid]
 
     async def forget(self, uuid: str) -> None:
@@ -217,8 +205,8 @@ class Definitions:
                 connection.execute("DELETE FROM managed_revision WHERE uuid = ?", (uuid,))
             for each in new:
                 last = each.history[-1]
-                managed = (each.uuid, each.name, last.number, _ENCODE(each.start))
-                connection.execute("INSERT INTO managed VALUES (?, ?, ?, ?)", managed)
+                managed = (each.uuid, each.name, last.number)
+                connection.execute("INSERT INTO managed VALUES (?, ?, ?)", managed)
                 rows = [(each.uuid, revision.number, _ENCODE(revision)) for revision in each.history]
                 connection.executemany("INSERT INTO managed_revision VALUES (?, ?, ?)", rows)
 
@@ -228,9 +216,7 @@ class Definitions:
                 for uuid in gone:
                     self._by_uuid.pop(uuid, None)
                 for each in new:
-                    self._by_uuid[each.uuid] = ManagedDomain(
-                        uuid=each.uuid, start=each.start, revision=each.history[-1]
-                    )
+                    self._by_uuid[each.uuid] = ManagedDomain(uuid=each.uuid, revision=each.history[-1])
 
         await _whole(write())
 

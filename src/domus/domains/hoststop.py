@@ -1,7 +1,4 @@
-"""The host stops: each domain ends as its on_xend_stop or /etc/default/xendomains says.
-
-Migrating is not part of this version, and said so.
-"""
+"""The host stops: each domain ends as its on_xend_stop or /etc/default/xendomains says."""
 
 from __future__ import annotations
 
@@ -20,6 +17,7 @@ from domus.domains.parts import Parts
 from domus.domains.xendomains import XenDomains
 from domus.model.domain import DomainInfo
 from domus.model.errors import DomainNotFound, DomusError, HostProblem
+from domus.model.names import check_domain_name
 from domus.model.operation import Event, Operation
 
 log = logging.getLogger(__name__)
@@ -39,6 +37,8 @@ class Ways:
     destroy: Callable[[str], Awaitable[None]]
     save: Callable[[str, Path], Awaitable[None]]  #: into this file
     suspend: Callable[[str], Awaitable[None]]  #: as `xm suspend`
+    #: to where XENDOMAINS_MIGRATE says, which is given as it stands; None: this version does not migrate
+    migrate: Callable[[str, str], Awaitable[None]] | None = None
 
 
 class HostStop:
@@ -109,17 +109,37 @@ class HostStop:
         for letter in settings.sysrq.split():
             await self._parts.workers.call(self._parts.libxl.send_sysrq, info.domid or 0, letter[:1])
             await asyncio.sleep(settings.usleep / 1e6)
-        if settings.migrate:
-            log.warning("%s is not migrated: xm migrate is not part of this version yet", info.name)
-        if settings.save:
-            try:
-                await self._ways.save(info.uuid, Path(settings.save) / info.name)
-            except DomusError as error:
-                log.error("%s is not saved: %s", info.name, error.for_user())
-            else:
-                return
+        if settings.migrate and await self._migrated(info, settings.migrate):
+            return
+        if settings.save and await self._saved(info, Path(settings.save)):
+            return
         if settings.shutdown:
             await self._shut_down(info, settings)
+
+    async def _migrated(self, info: DomainInfo, where: str) -> bool:
+        if self._ways.migrate is None:
+            log.warning("%s is not migrated (XENDOMAINS_MIGRATE): this version cannot do it", info.name)
+            return False
+        try:
+            await self._ways.migrate(info.uuid, where)
+        except DomusError as error:
+            log.error("%s is not migrated: %s", info.name, error.for_user())
+            return False
+        return True
+
+    async def _saved(self, info: DomainInfo, folder: Path) -> bool:
+        try:
+            # xl takes names that are paths.
+            check_domain_name(info.name)
+            await asyncio.to_thread(folder.mkdir, mode=0o700, parents=True, exist_ok=True)
+            await self._ways.save(info.uuid, folder / info.name)
+        except OSError as error:
+            log.error("%s is not saved: %s: %s", info.name, folder, error.strerror)
+            return False
+        except DomusError as error:
+            log.error("%s is not saved: %s", info.name, error.for_user())
+            return False
+        return True
 
     async def _shut_down(self, info: DomainInfo, settings: XenDomains) -> None:
         if info.shutdown:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 
-from domus.model.managed import StartSettings
+from domus.model.config import DomainConfig
 
 
 @dataclass(frozen=True)
@@ -31,53 +31,66 @@ class Plan:
     refused: Mapping[str, str]  #: name and reason
 
 
-def plan(settings: Mapping[str, StartSettings], running: Iterable[str]) -> Plan:
+def plan(configs: Iterable[DomainConfig], running: Iterable[str]) -> Plan:
     """The plan for these domains.
 
     Args:
-        settings: by name; those that are to be started.
+        configs: of those that are to be started.
         running: names of domains that run already.
     """
     there = set(running)
-    refused = dict(_cycles(settings))
+    settings = {config.name: config for config in configs}
+    refused = dict(_cycles({name: config.start_after for name, config in settings.items()}))
     wanted = {name: each for name, each in settings.items() if name not in refused}
     missing = True
     while missing:  # what needs one that is refused is refused too
         missing = False
         for name, each in list(wanted.items()):
-            lacking = [other for other in each.after if other not in wanted and other not in there]
+            lacking = [other for other in each.start_after if other not in wanted and other not in there]
             if lacking:
                 refused[name] = f"it starts after '{lacking[0]}', which is not started"
                 del wanted[name]
                 missing = True
-    needs = {name: frozenset(each.after) & wanted.keys() for name, each in wanted.items()}
+    needs = {name: frozenset(each.start_after) & wanted.keys() for name, each in wanted.items()}
     orders: dict[str, int] = {}
     sequence = list(TopologicalSorter({name: sorted(needs[name]) for name in sorted(wanted)}).static_order())
     for name in sequence:
-        orders[name] = max([wanted[name].order, *(orders[other] for other in needs[name])])
+        orders[name] = max([wanted[name].start_order, *(orders[other] for other in needs[name])])
     steps = [
         Step(
             name,
             frozenset(other for other in orders if orders[other] < orders[name]) | needs[name],
             needs[name],
-            wanted[name].delay_s,
+            wanted[name].start_delay_s,
         )
         for name in sorted(sequence, key=lambda name: (orders[name], sequence.index(name)))
     ]
     return Plan(tuple(steps), refused)
 
 
-def _cycles(settings: Mapping[str, StartSettings]) -> Iterable[tuple[str, str]]:
+def circle(after: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
+    """Domains each of which starts after the next one, and the last after the first; () when there are none.
+
+    Args:
+        after: what each domain starts after, by name.
+    """
+    graph = {name: sorted(set(others) & after.keys()) for name, others in sorted(after.items())}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return tuple(reversed(error.args[1][1:]))
+    return ()
+
+
+def told(names: tuple[str, ...]) -> str:
+    """A circle in words, beginning with its first name."""
+    return f"it starts after itself: {' after '.join((*names, names[0]))}"
+
+
+def _cycles(after: Mapping[str, Iterable[str]]) -> Iterable[tuple[str, str]]:
     """Those that start after themselves, by way of others."""
-    left = dict(settings)
-    while True:
-        graph = {name: [other for other in each.after if other in left] for name, each in left.items()}
-        try:
-            TopologicalSorter(graph).prepare()
-        except CycleError as error:
-            circle = error.args[1]
-            for name in circle[1:]:
-                yield name, f"it starts after itself: {' after '.join(reversed(circle))}"
-                left.pop(name, None)
-        else:
-            return
+    left = dict(after)
+    while names := circle(left):
+        for name in names:
+            yield name, told(names)
+            del left[name]

@@ -1,4 +1,7 @@
-"""Suspend and resume of managed domains: save and restore, with a file that xend keeps."""
+"""Suspend and resume of managed domains: save and restore, with a file that xend keeps.
+
+And whatever else is brought back from a file that must not be used twice.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +11,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from domus.domains import savefile
+from domus.domains import prepare, savefile
 from domus.domains.build import Handle
 from domus.domains.journal import FinishResume
 from domus.domains.parts import Parts
+from domus.domains.savefile import Saved
 from domus.domains.saving import Saving
+from domus.model.config import DomainConfig
 from domus.model.errors import DomusError, WrongState
 from domus.model.operation import Operation
 
@@ -84,22 +89,41 @@ class Suspending:
             ) from error
 
         config = replace(saved.config, name=info.name)  # it may have been renamed meanwhile
+        return await self._bring_back("resume", str(path), saved, config, paused=paused, who=who)
+
+    async def restore_once(self, path: str, *, who: str) -> Operation:
+        """Bring back what was saved when the host stopped; the file goes once it is there.
+
+        Raises:
+            BadInput, NotFound: it is no such file.
+            AlreadyExists: a domain of that name waits to be restarted.
+            Busy: something is going on with a domain of that name or uuid.
+        """
+        saved = await self._parts.workers.call(savefile.read, path)
+        config = prepare.chosen(saved.config)
+        prepare.check_waiting(config, self._parts.kept.waiting())
+        return await self._bring_back("restore", path, saved, config, paused=False, who=who)
+
+    async def _bring_back(
+        self, kind: str, path: str, saved: Saved, config: DomainConfig, *, paused: bool, who: str
+    ) -> Operation:
+        uuid = config.uuid or ""
 
         async def body(operation: Handle) -> None:
             # Built, and still paused: nothing in the guest or on its disks has changed yet. From here on the
-            # file is of the past, and must not be resumed a second time.
-            await self._saving.restore_from(operation, str(path), saved, config, paused=True)
-            last = FinishResume(str(path), info.uuid, None if paused else operation.domid())
+            # file is of the past, and must not be used a second time.
+            await self._saving.restore_from(operation, path, saved, config, paused=True)
+            last = FinishResume(path, uuid, None if paused else operation.domid())
             await operation.commit(last)
             await self.finish(last)
 
         return await self._parts.begin(
-            "resume",
+            kind,
             body,
-            info.name,
-            info.uuid,
-            domain=info.name,
-            uuid=info.uuid,
-            doing="it is being resumed",
+            config.name,
+            uuid,
+            domain=config.name,
+            uuid=uuid,
+            doing=f"it is being {kind}d",
             who=who,
         )

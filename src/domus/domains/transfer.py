@@ -13,11 +13,21 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from domus.domains.events import EventKind
 from domus.domains.parts import Parts
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, WrongState
-from domus.model.managed import EXPORT_FORMAT, EXPORT_VERSION, Clash, Export, ExportedDomain, Imported
+from domus.model.managed import (
+    EXPORT_FORMAT,
+    EXPORT_VERSION,
+    Clash,
+    Export,
+    ExportedDomain,
+    Imported,
+    StartSettings,
+)
 from domus.model.names import check_domain_name, check_uuid
 from domus.storage import blobs
 from domus.storage.blobs import BlobStore
@@ -48,7 +58,6 @@ class Transfer:
         domains = [
             ExportedDomain(
                 uuid=managed.uuid,
-                start=managed.start,
                 history=tuple(await definitions.history(managed.uuid)),
             )
             for managed in sorted(definitions, key=lambda each: each.name.encode())
@@ -65,6 +74,7 @@ class Transfer:
             Busy: something is going on with one of them.
         """
         check(export)
+        export = replace(export, domains=tuple(map(of_version_2, export.domains)))
         with contextlib.ExitStack() as held:
             for each in export.domains:
                 doing = "it is being imported"
@@ -137,6 +147,18 @@ def check_exported(each: ExportedDomain, where: str) -> None:
     check_domain_name(each.name)
     if each.history[-1].config.uuid != each.uuid:
         raise BadInput(f"the configuration of '{each.name}' has another uuid", where=where)
+
+
+def of_version_2(domain: ExportedDomain) -> ExportedDomain:
+    """A domain of an export of version 1 with its settings of the start where they are now."""
+    start = domain.start
+    if start == StartSettings():
+        return domain
+    *before, last = domain.history
+    config = replace(
+        last.config, start_order=start.order, start_delay_s=start.delay_s, start_after=start.after
+    )
+    return replace(domain, start=StartSettings(), history=(*before, replace(last, config=config)))
 
 
 def make_plan(export: Export, clash: Clash, domains: Iterable[DomainInfo]) -> _Plan:

@@ -257,5 +257,8 @@ class DomainConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     bootloader_restrict: bool | None = None
 
     autostart: bool = False  #: start it when the host starts (on_xend_start)
+    start_order: int = 0  #: of those that start with the host, those of a lower number begin first
+    start_delay_s: float = 0.0  #: seconds that its predecessors are given before it begins
+    start_after: tuple[str, ...] = ()  #: names of domains that must be started before it
     on_xend_stop: str = "ignore"  #: "ignore", "shutdown", "suspend" or "destroy" it when the host stops
     show_vnc: bool = False  #: `xm create` opens a viewer (vncconsole)

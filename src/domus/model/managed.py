@@ -11,17 +11,7 @@ from domus.model.config import DomainConfig
 
 #: what an export calls itself, and the version that this Domus writes
 EXPORT_FORMAT: Final = "domus-managed"
-EXPORT_VERSION: Final = 1
-
-
-class StartSettings(
-    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
-):
-    """When a domain is started, among those that xend starts by itself."""
-
-    order: int = 0  #: those of a lower number begin first
-    delay_s: float = 0.0  #: seconds that its predecessors are given before it begins
-    after: tuple[str, ...] = ()  #: names of domains that must be started before it
+EXPORT_VERSION: Final = 2
 
 
 class Revision(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -39,7 +29,6 @@ class ManagedDomain(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tru
 
     uuid: str
     revision: Revision  #: the one that its next start uses
-    start: StartSettings = StartSettings()
 
     @property
     def config(self) -> DomainConfig:
@@ -101,13 +90,23 @@ class AutostartRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     after: tuple[str, ...] | None = None
 
 
+class StartSettings(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What version 1 of the export had beside the configuration; now it is in there, by these names."""
+
+    order: int = 0
+    delay_s: float = 0.0
+    after: tuple[str, ...] = ()
+
+
 class ExportedDomain(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
     """A managed domain with all that is kept of it."""
 
     uuid: str
-    start: StartSettings = StartSettings()
+    start: StartSettings = StartSettings()  #: of version 1 only
     history: tuple[Revision, ...]  #: the oldest first; the last one is what is kept now
 
     @property

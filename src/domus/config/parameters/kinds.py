@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 from domus.config.parameters.kind import Invalid, Kind, Removed, Value, shown
 from domus.config.suggestions import did_you_mean
+from domus.model.errors import BadInput
+from domus.model.names import check_domain_name
 
 
 class Text(Kind):
@@ -77,6 +80,36 @@ class Choice(Kind):
     def schema(self) -> dict[str, Value]:
         """The JSON schema."""
         return {"type": "string", "enum": list(self.words)}
+
+
+class Names(Kind):
+    """Names of domains, in one text with blanks or commas between them, or in a list."""
+
+    forms = "names of domains"
+    hint = "'NAME ...'"
+
+    def read(self, value: Value) -> tuple[str, ...]:
+        """The model's value, each name once."""
+        items = re.split(r"[\s,]+", value) if isinstance(value, str) else value
+        if not isinstance(items, list | tuple):
+            raise Invalid(f"expected {self.forms}, not {shown(value)}")
+        names = []
+        for item in items:
+            if isinstance(item, bool) or not isinstance(item, str | int):
+                raise Invalid(f"expected {self.forms}, not {shown(item)}")
+            try:
+                names += [check_domain_name(str(item))] if str(item) else []
+            except BadInput as error:
+                raise Invalid(error.what) from None
+        return tuple(dict.fromkeys(names))
+
+    def write(self, value: tuple[str, ...]) -> str:
+        """The file's value: one text, which every language has a place for."""
+        return " ".join(value)
+
+    def schema(self) -> dict[str, Value]:
+        """The JSON schema."""
+        return {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}
 
 
 class Texts(Kind):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 from domus.config.parameters.declaration import FLAG, Parameter
-from domus.config.parameters.kinds import Anything, Choice, Text, Texts
-from domus.config.parameters.numbers import Whole
+from domus.config.parameters.kinds import Anything, Choice, Names, Text, Texts
+from domus.config.parameters.numbers import Seconds, Whole
 
 ACTIONS: Final = Choice(
     "destroy",
@@ -130,6 +130,12 @@ MACHINE: Final = (
               xm="y", default="ignore"),
     Parameter("on_xend_stop", Choice("ignore", "shutdown", "suspend", "destroy"),
               "What happens to the domain when the host stops.", "on_xend_stop", xm="y", default="ignore"),
+    Parameter("start_order", Whole(-(1 << 31)), "Of those that start with the host, it waits for all of a "
+              "lower order.", "start_order", default="0"),
+    Parameter("start_delay", Seconds(3600), "Seconds that it waits more, when it starts with the host.",
+              "start_delay_s", default="0"),
+    Parameter("start_after", Names(), "Domains that it waits for, and needs, when it starts with the host.",
+              "start_after"),
     Parameter("access_control", Anything("['policy=P,label=L']"), "Security label of the domain.", xm="y",
               instead="seclabel"),
     Parameter("seclabel", Text("LABEL"), "XSM label of the domain.", "security_label", xl="4.2"),

@@ -162,3 +162,33 @@ class Flag(Kind):
     def schema(self) -> dict[str, Value]:
         """The JSON schema."""
         return {"oneOf": [{"type": "boolean"}, {"type": "integer"}]}
+
+
+class Seconds(Kind):
+    """A time, with or without a fraction."""
+
+    hint = "SECONDS"
+
+    def __init__(self, most: float) -> None:
+        self.most = most
+        self.forms = f"seconds, 0 to {most:g}"
+
+    def read(self, value: Value) -> float | None:
+        """The model's value."""
+        if isinstance(value, str) and not value.strip():
+            return None
+        try:
+            seconds = -1.0 if isinstance(value, bool) else float(value)
+        except (TypeError, ValueError):
+            seconds = -1.0
+        if not 0 <= seconds <= self.most:
+            raise Invalid(f"expected {self.forms}, not {shown(value)}")
+        return seconds
+
+    def write(self, value: float) -> Value:
+        """The file's value."""
+        return int(value) if value == int(value) else value
+
+    def schema(self) -> dict[str, Value]:
+        """The JSON schema."""
+        return {"type": "number", "minimum": 0, "maximum": self.most}

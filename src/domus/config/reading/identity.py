@@ -144,6 +144,9 @@ def actions(reading: Reading) -> None:
     reading.default("on_reboot", Action.RESTART)
     reading.default("on_crash", Action.RESTART if reading.is_xm else Action.DESTROY)
     reading.fields["autostart"] = reading.value("on_xend_start") == "start"
+    own_name = reading.fields.get("name")
+    if own_name in (reading.value("start_after") or ()):
+        reading.error("start_after", f"'{own_name}' cannot start after itself")
 
 
 def bootloader_arguments(reading: Reading) -> None:

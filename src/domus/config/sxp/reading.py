@@ -20,6 +20,7 @@ _IGNORED: Final = frozenset(
         "cpu_time",
         "online_vcpus",
         "status",
+        "differs",
         "state",
         "store_mfn",
         "console_mfn",

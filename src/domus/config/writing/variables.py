@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Final
 
 from domus.config.document import Dialect
 from domus.config.parameters import TABLE
@@ -72,10 +72,14 @@ def _table(made: Variables) -> None:
             continue
         if isinstance(value, bool) and name == "vncconsole" and not value:
             continue
-        if name == "on_xend_stop" and value == "ignore":
+        if (name, value) in _SILENT:
             continue
         if made.dialect == "xm" or parameter.xl:
             made.put(name, parameter.kind.write(value))
+
+
+#: what nobody writes
+_SILENT: Final = (("on_xend_stop", "ignore"), ("start_order", 0), ("start_delay", 0.0))
 
 
 def _may_be_empty(name: str) -> bool:
