@@ -397,6 +397,22 @@ def test_xend_killed_in_the_middle_leaves_a_device_that_is_whole_or_none(
         detach(client)
 
 
+def test_what_xl_attaches_and_takes_is_kept_like_that(
+    lab_host: LabHost, client: Client, booted: None
+) -> None:
+    def kept() -> tuple[list[str], int]:
+        config = client.config("guest")
+        return [f"{disk.vdev} {disk.target}" for disk in config.disks], len(config.nics)
+
+    (first,), cards = kept()
+    lab_host.run(["xl", "block-attach", "guest", f"{IMAGE},raw,xvdb,w"])
+    lab_host.run(["xl", "network-attach", "guest", "bridge=xenbr0"])
+    eventually(lambda: kept() == ([first, f"xvdb {IMAGE}"], cards + 1))
+    lab_host.run(["xl", "block-detach", "guest", "xvdb"])
+    lab_host.run(["xl", "network-detach", "guest", str(cards)])
+    eventually(lambda: kept() == ([first], cards))
+
+
 def test_what_is_attached_is_there_again_after_a_reboot(client: Client, booted: None) -> None:
     attach(client)
     client.finish(client.devices.attach_nic("guest", Nic(bridge="xenbr0", mac="00:16:3e:0a:0b:0d")))

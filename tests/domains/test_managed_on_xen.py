@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 import pytest
 
+from domus.config import vdev
 from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig
 from domus.model.errors import Busy, Conflict, DomainNotFound, DomusError, OutcomeUnknown, Unreachable
@@ -137,6 +138,29 @@ def test_a_start_that_is_cut_off_leaves_it_halted_and_startable(
         assert client.config("web") == client.managed.get("web").config
         client.finish(client.managed.start("web", paused=True))
     assert client.domain("web").paused
+
+
+@pytest.mark.parametrize("after", [0.05, 0.4])
+@pytest.mark.parametrize("what", ["memory", "attach", "detach"])
+def test_what_is_to_persist_is_done_and_kept_or_neither_when_xend_is_killed(
+    lab_host: LabHost, client: Client, guest: DomainConfig, what: str, after: float
+) -> None:
+    lab_host.run(["truncate", "-s", "1M", "/root/a.img", "/root/b.img"])
+    disks = {name: Disk(vdev=name, target=f"/root/{name[-1]}.img") for name in ("xvda", "xvdb")}
+    client.managed.define(msgspec.structs.replace(guest, disks=(disks["xvda"],)))
+    client.finish(client.managed.start("web", paused=True))
+    wishes: dict[str, Callable[[], object]] = {
+        "memory": lambda: client.memory.set_target("web", 72, persist=True),
+        "attach": lambda: client.devices.attach_disk("web", disks["xvdb"], persist=True),
+        "detach": lambda: client.devices.detach_disk("web", "xvda", force=True, persist=True),
+    }
+    kill_xend(lab_host, wishes[what], after=after)
+    assert client.managed.differences("web") == []
+    kept = client.managed.get("web").config
+    assert client.domain("web").target_kib >> 10 == kept.memory_mib
+    devices = {int(device.devid) for device in client.devices.list("web", "vbd")}
+    assert devices == {vdev.number(disk.vdev) for disk in kept.disks}
+    assert len(client.managed.history("web")) <= 2
 
 
 def test_of_two_contrary_wishes_one_wins_and_the_other_is_told(

@@ -94,6 +94,24 @@ def test_the_name_is_taken_and_errors_are_xms(xm: Xm, kept: str) -> None:
     assert "web" in xm("list").stdout
 
 
+def test_an_unknown_domain_is_exit_3_for_every_command(xm: Xm) -> None:
+    lines = (
+        "destroy",
+        "delete",
+        "start",
+        "suspend",
+        "resume",
+        "pause",
+        "reset",
+        "adopt",
+        "config show",
+        "domid",
+    )
+    for line in lines:
+        done = xm(*line.split(), "nobody", check=False)
+        assert (done.returncode, done.stderr) == (3, "Error: Domain 'nobody' does not exist.\n"), line
+
+
 def test_it_starts_ends_and_starts_again(xm: Xm, kept: str, lab_host: LabHost) -> None:
     done = xm("start", "-p", kept)
     assert (done.stdout, done.stderr) == ("", "")
@@ -257,6 +275,52 @@ def test_what_differs_from_the_kept_configuration_is_told(xm: Xm, kept: str, lab
     assert not json.loads(xm("list", "--json", kept).stdout)[0]["differs"]
 
 
+def test_what_is_done_to_a_running_domain_lasts_where_it_is_said_to(
+    xm: Xm, kept: str, workplace: Path
+) -> None:
+    (workplace / "more.img").write_bytes(bytes(2**20))
+    changes = (
+        ("mem-set", kept, "80"),
+        ("vcpu-pin", kept, "0", "1"),
+        ("sched-credit2", "-d", kept, "-w", "512"),
+        ("block-attach", kept, "file:more.img", "xvdb", "w"),
+        ("network-attach", kept, "bridge=xenbr0"),
+        ("block-detach", "-f", kept, "xvda"),
+        ("network-detach", "-f", kept, "0"),
+    )
+    refused = xm("mem-set", "Domain-0", "700", "--persist", check=False)
+    assert (refused.returncode, "is not managed" in refused.stderr) == (1, True)
+    xm("start", "-p", kept)
+    for words in changes:
+        xm(*words)
+    # The other half of changes that Xen has already: each is one revision, and then nothing differs.
+    fields = ["memory_mib", "disks", "nics", "scheduling", "cpus", "numa_placement"]
+    assert sorted(line.split(":")[0] for line in xm("config", "diff", kept).stdout.splitlines()) == sorted(
+        fields
+    )
+    (listed,) = json.loads(xm("list", "--json", kept).stdout)
+    assert sorted(listed["differing"]) == sorted(fields)
+    assert "(differs (" in xm("list", "--long", kept).stdout
+    xm("destroy", kept)
+    for words in changes:
+        xm(*(word for word in words if word != "-f"), "--persist")  # of one that does not run, only kept
+    done = [
+        line.split(maxsplit=4)[4].split()[0] for line in xm("config", "history", kept).stdout.splitlines()[2:]
+    ]
+    assert done == [words[0] for words in changes]
+    xm("start", "-p", kept)
+    assert row(xm).split()[2] == "80"
+    assert "51728" in xm("block-list", kept).stdout
+    assert "51712" not in xm("block-list", kept).stdout
+    assert len(xm("network-list", kept).stdout.splitlines()) == 2
+    before = xm("config", "history", kept).stdout
+    xm("mem-set", kept, "72", "--persist")
+    xm("block-detach", "-f", kept, "xvdb", "--persist")
+    added = xm("config", "history", kept).stdout.removeprefix(before).splitlines()
+    assert [line.split(maxsplit=4)[4] for line in added] == ["mem-set 72", "block-detach xvdb"]
+    assert xm("config", "diff", kept).stdout == ""
+
+
 def test_a_domain_that_xl_made_comes_under_management(
     xm: Xm, lab_host: LabHost, small_guest: tuple[Path, Path], leaves_nothing: None
 ) -> None:
@@ -313,9 +377,9 @@ def test_everything_is_exported_and_comes_back(xm: Xm, kept: str, workplace: Pat
         xm("autostart", "--json").stdout,
         xm("list", "--json", kept).stdout,
     ]
-    text = (workplace / "all.json").read_text().replace('"version": 1', '"version": 2')
+    text = (workplace / "all.json").read_text().replace('"version": 2', '"version": 3')
     done = xm("import", "-", stdin=text, check=False)
-    assert "made by a newer Domus (version 2)" in done.stderr
+    assert "made by a newer Domus (version 3)" in done.stderr
 
 
 def test_what_starts_with_the_host_starts_once_per_boot_and_ends_with_it(
@@ -345,6 +409,24 @@ def test_what_starts_with_the_host_starts_once_per_boot_and_ends_with_it(
         xm("autostart", "--stop-all")
         assert xm("domid", kept).stdout == "None\n"
         assert xm("domid", "auto", check=False).returncode == 3
+        # Saved when the host stops, and back with the host: from the file, which is gone then.
+        lab_host.put(b"XENDOMAINS_SAVE=/root/saved\nXENDOMAINS_SHUTDOWN_ALL=\n", "/etc/default/xendomains")
+        xm("config", "set", kept, "on_xend_stop=suspend")
+        xm("autostart", "--start-all")
+        for name in ("auto", kept):
+            wait_until_up(xm, name)
+        xm("autostart", "--stop-all")
+        assert lab_host.run(["ls", "/root/saved"]).stdout.split() == ["auto"]
+        assert "Domain is suspended" in xm("start", kept, check=False).stderr
+        lab_host.run(["cp", "/root/saved/auto", "/root/old"])
+        lab_host.run(["sh", "-c", "echo no domain > /root/saved/other"])
+        done = xm("autostart", "--start-all", check=False)
+        assert (done.returncode, "not started: /root/saved/other (" in done.stderr) == (1, True), done.stderr
+        assert {row(xm, name).split()[4][2] for name in ("auto", kept)} == {"-"}  # neither is paused
+        assert lab_host.run(["ls", "/root/saved"]).stdout.split() == ["other"]
+        lab_host.run(["mv", "/root/old", "/root/saved/other"])
+        done = xm("autostart", "--start-all", check=False)
+        assert "there is a domain 'auto' already; the file stays" in done.stderr
     finally:
-        lab_host.run(["rm", "-f", "/etc/xen/auto/auto", "/etc/default/xendomains"])
+        lab_host.run(["rm", "-rf", "/etc/xen/auto/auto", "/etc/default/xendomains", "/root/saved"])
         xm("destroy", "auto", check=False)

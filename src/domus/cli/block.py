@@ -33,7 +33,11 @@ _FORMATS: Final = ("", "raw", "qcow", "qcow2", "vhd", "qed", "empty")
 def attach(call: Call) -> int:
     """`xm block-attach DOM BACKDEV FRONTDEV MODE [BACKDOM]`, or `DOM DISK-SPEC ...` as xl has it."""
     domain, disk = _named(call)
-    carry_out(call.client, lambda: call.client.devices.attach_disk(domain, _handed_over(call, disk)))
+    persist = call.has("persist")
+    carry_out(
+        call.client,
+        lambda: call.client.devices.attach_disk(domain, _handed_over(call, disk), persist=persist),
+    )
     return 0
 
 
@@ -48,8 +52,10 @@ def detach(call: Call) -> int:
     """`xm block-detach DOM DEVID [-f|--force]`."""
     domain, name = domain_and_device(call)
     name = name.removeprefix("vbd/").removeprefix("/dev/")
-    force = call.has("force")
-    carry_out(call.client, lambda: call.client.devices.detach_disk(domain, name, force=force))
+    force, persist = call.has("force"), call.has("persist")
+    carry_out(
+        call.client, lambda: call.client.devices.detach_disk(domain, name, force=force, persist=persist)
+    )
     return 0
 
 

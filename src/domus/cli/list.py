@@ -54,7 +54,18 @@ def run(call: Call) -> int:
         sys.stdout.write(document(domains))
     else:
         sys.stdout.write(labelled_table(domains) if call.has("label") else table(domains))
+        if sys.stdout.isatty():
+            sys.stdout.flush()
+            sys.stderr.write(notes(domains))
     return 0
+
+
+def notes(domains: Iterable[DomainInfo]) -> str:
+    """What people see below the table: scripts, which parse it, never get this."""
+    differing = [domain.name for domain in domains if domain.differs]
+    if not differing:
+        return ""
+    return f"Not as configured: {', '.join(differing)} (xm config diff {differing[0]})\n"
 
 
 def in_order(domains: Iterable[DomainInfo]) -> list[DomainInfo]:

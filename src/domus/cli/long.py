@@ -87,6 +87,7 @@ def _used(domain: DomainInfo) -> list[list[Any]]:
 
 
 def _state(domain: DomainInfo) -> list[list[Any]]:
+    differs = [["differs", list(domain.differing)]] if domain.differing else []
     suspended = domain.shutdown and domain.shutdown_reason is ShutdownReason.SUSPEND
     status = ["status", _SUSPENDED if suspended else _STATUS[domain.state]]
-    return [status] if domain.domid is None else [status, ["state", domain.state_letters]]
+    return [status] if domain.domid is None else [status, ["state", domain.state_letters], *differs]

@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 
 def mem_set(call: Call) -> int:
-    """`xm mem-set DOM MEM`; the guest takes its time, and xm does not wait for it."""
+    """`xm mem-set DOM MEM [--persist]`; the guest takes its time, and xm does not wait for it."""
     name, text = _two(call)
-    call.client.memory.set_target(name, mebibytes(call, text))
+    call.client.memory.set_target(name, mebibytes(call, text), persist=call.has("persist"))
     return 0
 
 
 def mem_max(call: Call) -> int:
-    """`xm mem-max DOM MEM`."""
+    """`xm mem-max DOM MEM [--persist]`."""
     name, text = _two(call)
-    call.client.memory.set_max(name, mebibytes(call, text))
+    call.client.memory.set_max(name, mebibytes(call, text), persist=call.has("persist"))
     return 0
 
 

@@ -29,15 +29,18 @@ def attach(call: Call) -> int:
     """`xm network-attach DOM [KEY=VALUE ...]`."""
     domain, *words = call.words
     nic = _card(call, words)
-    carry_out(call.client, lambda: call.client.devices.attach_nic(domain, nic))
+    persist = call.has("persist")
+    carry_out(call.client, lambda: call.client.devices.attach_nic(domain, nic, persist=persist))
     return 0
 
 
 def detach(call: Call) -> int:
     """`xm network-detach DOM DEVID|MAC [-f|--force]`."""
     domain, place = domain_and_device(call)
-    force = call.has("force")
-    carry_out(call.client, lambda: call.client.devices.detach_nic(domain, place, force=force))
+    force, persist = call.has("force"), call.has("persist")
+    carry_out(
+        call.client, lambda: call.client.devices.detach_nic(domain, place, force=force, persist=persist)
+    )
     return 0
 
 

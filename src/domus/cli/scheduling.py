@@ -54,6 +54,7 @@ def rtds(call: Call) -> int:
             raise call.wrong("No domain given.")
         _set_rtds(call, given)
         return 0
+    _nothing_to_keep(call)
     pools = _pools(call, "rtds")
     if call.has("json"):
         from domus.cli.as_json import document
@@ -76,16 +77,16 @@ def rtds(call: Call) -> int:
 def _set_rtds(call: Call, given: dict[str, int | bool]) -> None:
     from domus.model.scheduling import SchedulingRequest
 
-    name = call.value("domain")
+    name, persist = call.value("domain"), call.has("persist")
     if not call.has("vcpuid"):
-        call.client.scheduling.set_domain(name, SchedulingRequest(scheduler="rtds", **given))  # type: ignore[arg-type]
+        call.client.scheduling.set_domain(name, SchedulingRequest(scheduler="rtds", persist=persist, **given))  # type: ignore[arg-type]
         return
     import msgspec
 
     domain = _of(call, _pools(call, "rtds"))
     by_number = {vcpu.vcpu: vcpu for vcpu in domain.vcpus}
     vcpus = [msgspec.structs.replace(vcpu, **given) for vcpu in _chosen(call, by_number)]
-    request = SchedulingRequest(scheduler="rtds", vcpus=tuple(vcpus))
+    request = SchedulingRequest(scheduler="rtds", vcpus=tuple(vcpus), persist=persist)
     call.client.scheduling.set_domain(name, request)
 
 
@@ -120,6 +121,7 @@ def _weighted(call: Call, scheduler: str, header: str, row: Callable[[DomainSche
     """What credit and credit2 have in common."""
     _only_options(call)
     if call.has("schedparam"):
+        _nothing_to_keep(call)
         return _whole_pools(call, scheduler)
     for option in ("tslice_ms", "ratelimit_us", "migration_delay_us"):
         if call.has(option):
@@ -130,9 +132,10 @@ def _weighted(call: Call, scheduler: str, header: str, row: Callable[[DomainSche
             raise call.wrong("No domain given.")
         from domus.model.scheduling import SchedulingRequest
 
-        request = SchedulingRequest(scheduler=scheduler, weight=weight, cap=cap)
+        request = SchedulingRequest(scheduler=scheduler, weight=weight, cap=cap, persist=call.has("persist"))
         call.client.scheduling.set_domain(call.value("domain"), request)
         return 0
+    _nothing_to_keep(call)
     pools = _pools(call, scheduler)
     if call.has("json"):
         from domus.cli.as_json import document
@@ -233,6 +236,11 @@ def _of(call: Call, pools: list[PoolScheduling]) -> DomainScheduling:
                 hint=f"'{wanted}' is in cpupool {pool.name}",
             )
     raise call.wrong(f"Domain '{wanted}' does not exist.")
+
+
+def _nothing_to_keep(call: Call) -> None:
+    if call.has("persist"):
+        raise call.wrong("--persist keeps what is set for a domain", hint="add -d DOM and what to set")
 
 
 def _only_options(call: Call) -> None:

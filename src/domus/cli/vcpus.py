@@ -91,7 +91,7 @@ def ranges(numbers: Sequence[int]) -> str:
 
 
 def vcpu_pin(call: Call) -> int:
-    """`xm vcpu-pin [-f] DOM VCPU|all CPUS|all|- [SOFT|all|-]`."""
+    """`xm vcpu-pin [-f] DOM VCPU|all CPUS|all|- [SOFT|all|-] [--persist]`."""
     from domus.model.vcpus import PinRequest
 
     if len(call.words) not in (3, 4):
@@ -106,6 +106,7 @@ def vcpu_pin(call: Call) -> int:
         hard=None if hard == _AS_IT_IS else hard,
         soft=None if soft == _AS_IT_IS else soft,
         force=call.has("force"),
+        persist=call.has("persist"),
     )
     call.client.vcpus.pin(name, request)
     return 0
@@ -125,8 +126,9 @@ def check_cpus(call: Call, cpus: str) -> None:
 
 
 def vcpu_set(call: Call) -> int:
-    """`xm vcpu-set [-i] DOM N`; the guest takes its time, and xm does not wait for it."""
+    """`xm vcpu-set [-i] DOM N [--persist]`; the guest takes its time, and xm does not wait for it."""
     if len(call.words) != 2:
         raise call.wrong("'xm vcpu-set' requires 2 arguments.")
-    call.client.vcpus.set_online(call.words[0], integer(call, call.words[1]))
+    online = integer(call, call.words[1])
+    call.client.vcpus.set_online(call.words[0], online, persist=call.has("persist"))
     return 0

@@ -12,7 +12,10 @@ from domus.model.operation import Operation
 
 
 class Devices:
-    """Disks, network cards and other devices of one domain after the other."""
+    """Disks, network cards and other devices of one domain after the other.
+
+    `persist`: the configuration of the managed domain is changed, too.
+    """
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -21,28 +24,34 @@ class Devices:
         """Those of one kind: "vbd", "vif", "vtpm", "console", "vkb", "9pfs" and others."""
         return self._calls.get(f"{domain_path(ref)}/devices/{quote(kind)}", list[DeviceInfo])
 
-    def attach_disk(self, ref: str, disk: Disk) -> Operation:
+    def attach_disk(self, ref: str, disk: Disk, *, persist: bool = False) -> Operation:
         """Begin to attach a disk."""
-        return self._calls.post(f"{domain_path(ref)}/disks", AttachDisk(disk=disk), Operation)
+        request = AttachDisk(disk=disk, persist=persist)
+        return self._calls.post(f"{domain_path(ref)}/disks", request, Operation)
 
     def change_medium(self, ref: str, disk: Disk) -> Operation:
         """Begin to put another medium into the CD drive of that name; no target takes it out."""
         return self._ask("PUT", f"{domain_path(ref)}/disks", AttachDisk(disk=disk))
 
-    def detach_disk(self, ref: str, name: str, *, force: bool = False) -> Operation:
+    def detach_disk(self, ref: str, name: str, *, force: bool = False, persist: bool = False) -> Operation:
         """Begin to take a disk away, by its name in the guest or its number."""
-        return self._ask("DELETE", f"{domain_path(ref)}/disks/{_part(name)}?force={int(force)}")
+        return self._ask("DELETE", f"{domain_path(ref)}/disks/{_part(name)}{_how(force, persist)}")
 
-    def attach_nic(self, ref: str, nic: Nic) -> Operation:
+    def attach_nic(self, ref: str, nic: Nic, *, persist: bool = False) -> Operation:
         """Begin to attach a network card."""
-        return self._calls.post(f"{domain_path(ref)}/nics", AttachNic(nic=nic), Operation)
+        request = AttachNic(nic=nic, persist=persist)
+        return self._calls.post(f"{domain_path(ref)}/nics", request, Operation)
 
-    def detach_nic(self, ref: str, place: str, *, force: bool = False) -> Operation:
+    def detach_nic(self, ref: str, place: str, *, force: bool = False, persist: bool = False) -> Operation:
         """Begin to take a network card away, by its number or MAC address."""
-        return self._ask("DELETE", f"{domain_path(ref)}/nics/{_part(place)}?force={int(force)}")
+        return self._ask("DELETE", f"{domain_path(ref)}/nics/{_part(place)}{_how(force, persist)}")
 
     def _ask(self, method: str, target: str, body: msgspec.Struct | None = None) -> Operation:
         return msgspec.json.decode(self._calls.ask(method, target, body), type=Operation)
+
+
+def _how(force: bool, persist: bool) -> str:
+    return f"?force={int(force)}&persist={int(persist)}"
 
 
 def _part(name: str) -> str:

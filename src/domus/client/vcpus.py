@@ -20,9 +20,10 @@ class Vcpus:
         """Those of one domain."""
         return self._calls.get(f"{domain_path(ref)}/vcpus", VcpuTable)
 
-    def set_online(self, ref: str, online: int) -> None:
-        """Ask the guest to have its first `online` VCPUs online."""
-        self._calls.ask("POST", f"{domain_path(ref)}/vcpus", OnlineRequest(online=online))
+    def set_online(self, ref: str, online: int, *, persist: bool = False) -> None:
+        """Ask the guest to have its first `online` VCPUs online. `persist`: and keep it configured so."""
+        request = OnlineRequest(online=online, persist=persist)
+        self._calls.ask("POST", f"{domain_path(ref)}/vcpus", request)
 
     def pin(self, ref: str, request: PinRequest) -> None:
         """Say where VCPUs may run, and where they prefer to."""

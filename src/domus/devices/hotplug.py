@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from domus.devices import vbd, vif
@@ -59,6 +59,8 @@ class Hotplug:
     """Answers the backends of devices that have no script of their own, and knows which disks are in use."""
 
     def __init__(self, store: XenStore) -> None:
+        #: called with a domid when a device of that domain has come or gone
+        self.on_change: Callable[[int], None] = lambda domid: None
         self._store = store
         self._occupants: dict[DeviceRef, vbd.Occupant] = {}
         #: names of the vifs' devices in dom0
@@ -94,6 +96,11 @@ class Hotplug:
     def vif_names(self, domid: int) -> list[str]:
         """The network devices of dom0 that belong to a domain."""
         return [name for device, name in self._vifs.items() if device.domid == domid]
+
+    def numbers(self, domid: int, kinds: Collection[DeviceKind]) -> set[int]:
+        """The numbers of the devices of these kinds that a domain has in dom0."""
+        known = (*self._occupants, *self._vifs)
+        return {device.devid for device in known if device.domid == domid and device.kind in kinds}
 
     async def wait_plugged(
         self, domid: int, *, vbds: Collection[int], vifs: Collection[int], within: float
@@ -233,10 +240,13 @@ class Hotplug:
         if nodes["state"] is None:
             self._forget(device)
             return
+        is_new = device not in self._vifs and device not in self._occupants
         if device.kind is DeviceKind.VIF:
             self._vifs[device] = nodes["vifname"] or vif.kernel_name(device)
         else:
             self._occupants[device] = vbd.occupant(device, nodes)
+        if is_new:
+            self.on_change(device.domid)
         if nodes["hotplug-status"] == CONNECTED:
             self._settle(device, None)
         elif device.kind is DeviceKind.VBD and (connect := vbd.decide(device, nodes)):
@@ -301,6 +311,7 @@ class Hotplug:
         self._vifs.pop(device, None)
         self._outcomes.pop(device, None)
         self._tell()
+        self.on_change(device.domid)
 
     def _tell(self) -> None:
         news, self._news = self._news, asyncio.Event()

@@ -19,12 +19,14 @@ from domus.devices.backends import NO_SCRIPT, DeviceKind
 from domus.devices.vbd import is_writable
 from domus.domains import prepare
 from domus.domains.build import Handle, attach_loop
-from domus.domains.detachments import VBD, VIF, Detachments
+from domus.domains.changes import ConfigChange
+from domus.domains.detachments import VBD, VIF, Detachments, without
 from domus.domains.events import EventKind
-from domus.domains.journal import PutMedium, TakeDevice
+from domus.domains.journal import KeepChange, PutMedium, TakeDevice
+from domus.domains.keeping import Keeping
 from domus.domains.parts import Parts
-from domus.domains.reconfigure import reconfigure, with_disk, with_nic
-from domus.model.config import Disk, GuestType, Nic
+from domus.domains.reconfigure import reconfigure
+from domus.model.config import Disk, DomainConfig, GuestType, Nic
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, NotFound, WrongState
 from domus.model.operation import Operation
@@ -37,43 +39,60 @@ _PLUGGED_WITHIN: Final = 10.0
 class Attachments:
     """Devices come and go. For the event loop."""
 
-    def __init__(self, parts: Parts, detachments: Detachments) -> None:
+    def __init__(self, parts: Parts, detachments: Detachments, keeping: Keeping) -> None:
         self._parts = parts
         self._detachments = detachments
+        self._keeping = keeping
 
     # Disks
 
-    async def attach_disk(self, reference: str, disk: Disk, *, who: str) -> Operation:
+    async def attach_disk(self, reference: str, disk: Disk, *, persist: bool = False, who: str) -> Operation:
         """Attach a disk; it is in the guest soon after the operation's end.
 
+        Args:
+            persist: a managed domain's configuration has it then, too; one that does not run is only
+                configured so. This goes for all four.
+
         Raises:
-            DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended, or is not managed), Busy.
             BadInput: its name is none.
         """
-        info, domid = await self._parts.alive(reference, "attach a disk to")
         vdev.number(disk.vdev)
+        change = ConfigChange(disk=disk)
+        what = f"block-attach {disk.vdev}"
+        if (halted := await self._only_kept(reference, change, persist, who, what)) is not None:
+            return halted
+        info, domid = await self._parts.alive(reference, "attach a disk to")
+        keep = await self._keeping.planned(info, change, persist=persist, who=who, what=what)
 
         async def body(operation: Handle) -> None:
             await self._attach_disk(operation, info, domid, disk)
+            await self._keep(operation, keep)
 
         return await self._begin("block-attach", info, body, who)
 
-    async def detach_disk(self, reference: str, name: str, *, force: bool, who: str) -> Operation:
+    async def detach_disk(
+        self, reference: str, name: str, *, force: bool, persist: bool = False, who: str
+    ) -> Operation:
         """Take a disk away, `name` being its name or number; unless `force`, the guest must let go of it.
 
         Raises:
             DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
             NotFound: it has no such disk.
         """
-        info, domid = await self._parts.alive(reference, "detach a disk from")
         try:
             devid = vdev.number(name)
         except BadInput as error:
             raise NotFound(f"Device {name[:60]} not connected", hint=error.hint) from None
+        change, what = without(VBD, devid), f"block-detach {name}"
+        if (halted := await self._only_kept(reference, change, persist, who, what)) is not None:
+            return halted
+        info, domid = await self._parts.alive(reference, "detach a disk from")
+        keep = await self._keeping.planned(info, change, persist=persist, who=who, what=what)
         device = await self._device(domid, VBD, devid, shown=name)
 
         async def body(operation: Handle) -> None:
-            await self._detachments.carry_out(operation, info, device, force=force)
+            await self._detachments.carry_out(operation, info, device, force=force, keep=keep)
 
         return await self._begin("block-detach", info, body, who)
 
@@ -104,7 +123,7 @@ class Attachments:
                 undo = await self._medium(info, domid, devid)
                 async with operation.step("changing the medium", undo=undo):
                     await self._parts.workers.call(self._parts.libxl.insert_medium, domid, _disk_json(ready))
-                    await reconfigure(self._parts.kept, info.uuid, domid, with_disk(disk))
+                    await reconfigure(self._parts.kept, info.uuid, domid, ConfigChange(disk=disk).apply)
             finally:
                 self._parts.claims.drop(_key(info, disk))
 
@@ -151,7 +170,7 @@ class Attachments:
                         ends = making.disk_ends(ready, devid)
                         await making.make(parts.store, DeviceKind.VBD, domid, devid, ends)
                         await parts.hotplug.wait_plugged(domid, vbds=[devid], vifs=[], within=_PLUGGED_WITHIN)
-                    await reconfigure(parts.kept, info.uuid, domid, with_disk(disk))
+                    await reconfigure(parts.kept, info.uuid, domid, ConfigChange(disk=disk).apply)
                 # blkback has the loop device open now: it lasts as long as that does.
         finally:
             parts.claims.drop(_key(info, disk))
@@ -170,35 +189,57 @@ class Attachments:
 
     # Network cards
 
-    async def attach_nic(self, reference: str, nic: Nic, *, who: str) -> Operation:
+    async def attach_nic(self, reference: str, nic: Nic, *, persist: bool = False, who: str) -> Operation:
         """Attach a network card; it gets a number and a MAC address if it has none.
 
         Raises:
             DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
         """
+        nic = prepare.with_mac(nic)
+        what = f"network-attach {nic.mac}"
+        if (
+            halted := await self._only_kept(reference, ConfigChange(nic=nic), persist, who, what)
+        ) is not None:
+            return halted
         info, domid = await self._parts.alive(reference, "attach a network card to")
+        await self._keeping.planned(info, ConfigChange(nic=nic), persist=persist, who=who, what=what)
 
         async def body(operation: Handle) -> None:
-            await self._attach_nic(operation, info, domid, prepare.with_mac(nic))
+            numbered = await self._attach_nic(operation, info, domid, nic)
+            change = ConfigChange(nic=numbered)
+            await self._keep(operation, KeepChange(info.uuid, domid, change, who if persist else "", what))
 
         return await self._begin("network-attach", info, body, who)
 
-    async def detach_nic(self, reference: str, place: str, *, force: bool, who: str) -> Operation:
+    async def detach_nic(
+        self, reference: str, place: str, *, force: bool, persist: bool = False, who: str
+    ) -> Operation:
         """Take a network card away, `place` being its number or MAC address; `force` as for a disk.
 
         Raises:
             DomainNotFound, Forbidden (domain 0), WrongState (it has ended), Busy.
             NotFound: it has no such card.
         """
+        what = f"network-detach {place}"
+        known = self._parts.definitions.get((await self._parts.get(reference)).uuid)
+        if known is not None:
+            number = _number_in(known.config, place)
+            change = without(VIF, -1 if number is None else number)
+            if (halted := await self._only_kept(reference, change, persist, who, what)) is not None:
+                return halted
         info, domid = await self._parts.alive(reference, "detach a network card from")
         device = await self._nic(info, domid, place)
+        keep = await self._keeping.planned(
+            info, without(VIF, device.devid), persist=persist, who=who, what=what
+        )
 
         async def body(operation: Handle) -> None:
-            await self._detachments.carry_out(operation, info, device, force=force)
+            await self._detachments.carry_out(operation, info, device, force=force, keep=keep)
 
         return await self._begin("network-detach", info, body, who)
 
-    async def _attach_nic(self, operation: Handle, info: DomainInfo, domid: int, nic: Nic) -> None:
+    async def _attach_nic(self, operation: Handle, info: DomainInfo, domid: int, nic: Nic) -> Nic:
+        """Attach a card; returns it with the number that it has got."""
         from domus.config.compile.devices import nic_json
 
         parts = self._parts
@@ -220,9 +261,10 @@ class Attachments:
                 await self._note(domid, "nic", document)
                 await making.make(parts.store, DeviceKind.VIF, domid, devid, making.nic_ends(ready, devid))
                 await parts.hotplug.wait_plugged(domid, vbds=[], vifs=[devid], within=_PLUGGED_WITHIN)
-            await reconfigure(parts.kept, info.uuid, domid, with_nic(numbered))
+            await reconfigure(parts.kept, info.uuid, domid, ConfigChange(nic=numbered).apply)
         operation.result(domid=domid)
         parts.tell(EventKind.DEVICE_ATTACHED, info, device=VIF, devid=str(devid))
+        return numbered
 
     async def _free_number(self, info: DomainInfo, present: list[Attached], nic: Nic) -> int:
         """The number that a card gets: its own, else the first that no card has."""
@@ -233,6 +275,8 @@ class Attachments:
             return nic.devid
         kept = self._parts.kept.running(info.uuid, info.domid)
         taken |= set() if kept is None else set(vif.devids(kept.config.nics))
+        managed = self._parts.definitions.get(info.uuid)
+        taken |= set() if managed is None else set(vif.devids(managed.config.nics))
         return next(number for number in range(len(taken) + 1) if number not in taken)
 
     async def _nic(self, info: DomainInfo, domid: int, place: str) -> Attached:
@@ -249,6 +293,29 @@ class Attachments:
         raise NotFound(f"Cannot find device '{place[:60]}' in domain '{info.name}'")
 
     # Both
+
+    async def _only_kept(
+        self, reference: str, change: ConfigChange, persist: bool, who: str, what: str
+    ) -> Operation | None:
+        """Begin to change the configuration of a managed domain that does not run; None: it runs."""
+        info = await self._parts.get(reference)
+        if info.domid is not None or not persist:
+            return None
+        keep = await self._keeping.planned(info, change, persist=True, who=who, what=what)
+        config = self._parts.definitions.require(info.uuid).config
+        if change.disk is None and change.nic is None and change.apply(config) == config:
+            raise NotFound(
+                f"the configuration of '{info.name}' has no such device", hint=f"xm config show {info.name}"
+            )
+
+        async def body(operation: Handle) -> None:
+            await self._keeping.commit(operation, keep)
+
+        return await self._begin(what.partition(" ")[0], info, body, who)
+
+    async def _keep(self, operation: Handle, keep: KeepChange) -> None:
+        if keep.who:  # the running one's configuration has it already
+            await self._keeping.commit(operation, keep)
 
     async def _begin(
         self, kind: str, info: DomainInfo, body: Callable[[Handle], Awaitable[None]], who: str
@@ -271,6 +338,14 @@ class Attachments:
 
     async def _note(self, domid: int, kind: str, document: dict[str, Any]) -> None:
         await self._parts.workers.call(self._parts.libxl.note_device, domid, kind, document)
+
+
+def _number_in(config: DomainConfig, place: str) -> int | None:
+    """The number of the card that has this number or MAC address in a configuration."""
+    for devid, nic in zip(vif.devids(config.nics), config.nics, strict=True):
+        if place == str(devid) or (nic.mac or "").lower() == place.lower():
+            return devid
+    return None
 
 
 def _key(info: DomainInfo, disk: Disk) -> str:

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
 
+from domus.domains.changes import ConfigChange
 from domus.domains.database import Database
 from domus.model.config import Disk, PciDevice
 from domus.model.operation import Operation
@@ -50,6 +51,44 @@ class ForgetDefinition(msgspec.Struct, frozen=True, tag="forget-definition"):
     uuid: str
 
 
+class KeepChange(msgspec.Struct, frozen=True, tag="keep-change"):
+    """A change has been made in Xen: it is to be kept, see `domus.domains.keeping`."""
+
+    finishes: ClassVar[bool] = True
+
+    uuid: str
+    domid: int | None  #: the boot that was changed; None: it does not run
+    change: ConfigChange
+    who: str = ""  #: who wants it in the configuration for its next starts; "": nobody
+    what: str = ""  #: what it is, for the history
+
+
+class MemoryBack(msgspec.Struct, frozen=True, tag="memory-back"):
+    """Let this boot of a domain have the memory that it had. KiB."""
+
+    uuid: str
+    domid: int
+    target_kib: int
+    max_kib: int
+
+
+class VcpusBack(msgspec.Struct, frozen=True, tag="vcpus-back"):
+    """Ask this boot of a domain to have so many VCPUs online again."""
+
+    uuid: str
+    domid: int
+    online: int
+
+
+class SchedulingBack(msgspec.Struct, frozen=True, tag="scheduling-back"):
+    """Give this boot of a domain the parameters back that its scheduler had for it."""
+
+    uuid: str
+    domid: int
+    parameters: dict[str, int | str]  #: libxl_domain_sched_params
+    vcpus: tuple[dict[str, int], ...] = ()  #: libxl_sched_params of single VCPUs
+
+
 class TakeDevice(msgspec.Struct, frozen=True, tag="take-device"):
     """Take a device away at once: to undo its attachment, or to finish a forced detachment."""
 
@@ -59,6 +98,7 @@ class TakeDevice(msgspec.Struct, frozen=True, tag="take-device"):
     devid: int
     mark: str  #: what tells it from another one of that number: a disk's target, a card's MAC address
     finishes: bool = False
+    keep: KeepChange | None = None  #: that it is detached is kept so
 
 
 class SettleDevice(msgspec.Struct, frozen=True, tag="settle-device"):
@@ -68,6 +108,7 @@ class SettleDevice(msgspec.Struct, frozen=True, tag="settle-device"):
     domid: int
     kind: str
     devid: int
+    keep: KeepChange | None = None  #: if it is taken away, that is kept so
 
 
 class PutMedium(msgspec.Struct, frozen=True, tag="put-medium"):
@@ -215,6 +256,10 @@ UndoRecord = (
     | ForgetConfig
     | RenameDomain
     | ForgetDefinition
+    | KeepChange
+    | MemoryBack
+    | VcpusBack
+    | SchedulingBack
     | TakeDevice
     | SettleDevice
     | PutMedium

@@ -1,7 +1,7 @@
 """Managed domains: defined, started, renamed, reconfigured, deleted.
 
-Their configurations are in `Definitions`; here is what may be done to them and when. Other areas change
-what is kept of a domain through `persist`.
+Their configurations are in `Definitions`; here is what may be done to them and when. What was done to a
+running one is kept through `domus.domains.keeping`.
 """
 
 from __future__ import annotations
@@ -9,23 +9,22 @@ from __future__ import annotations
 import builtins
 import contextlib
 import logging
-from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
 
-from domus.devices.backends import NO_SCRIPT
-from domus.domains import differences, prepare
+from domus.domains import differences, prepare, startplan
 from domus.domains.build import Handle
 from domus.domains.carry_out import carry_out
 from domus.domains.events import EventKind
 from domus.domains.journal import FinishDelete, RenameDomain
+from domus.domains.keeping import check_buildable
 from domus.domains.mirror import Mirror
 from domus.domains.parts import Parts, guest
 from domus.model.config import DomainConfig
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, WrongState
-from domus.model.managed import AutostartRequest, Difference, ManagedDomain, Revision, StartSettings
+from domus.model.managed import AutostartRequest, Difference, ManagedDomain, Revision
 from domus.model.names import check_domain_name
 from domus.model.operation import Operation
 from domus.storage import blobs
@@ -150,31 +149,6 @@ class Managed:
         config = replace(old.config, name=known.name, uuid=known.uuid)
         return await self.configure(reference, config, base=None, who=who, what=f"revert to {number}")
 
-    async def persist(
-        self, uuid: str, change: Callable[[DomainConfig], DomainConfig], *, who: str, what: str
-    ) -> ManagedDomain:
-        """Change what is kept of a domain, beside what was done to the running one (`--persist`).
-
-        The caller holds the domain's lock, or does not mind: changes are made one after the other.
-
-        Args:
-            change: given the kept configuration, returns the changed one; quick, no I/O.
-            what: what it is, for the history, such as "mem-set 512".
-
-        Raises:
-            WrongState: the domain is not managed.
-        """
-        self._definitions.require(uuid)
-
-        def changed(known: DomainConfig | None) -> DomainConfig:
-            if known is None:
-                raise WrongState("the domain was deleted meanwhile")
-            return change(known)
-
-        managed = await self._definitions.change(uuid, changed, who=who, what=what)
-        self._tell(EventKind.DOMAIN_CONFIGURED, managed, who)
-        return managed
-
     async def set_autostart(self, reference: str, wanted: AutostartRequest, *, who: str) -> ManagedDomain:
         """Say whether and when xend starts a domain by itself.
 
@@ -183,20 +157,18 @@ class Managed:
             BadInput: a delay that is none, or a domain after itself.
         """
         known = await self.get(reference)
-        start = known.start
-        start = StartSettings(
-            order=start.order if wanted.order is None else wanted.order,
-            delay_s=start.delay_s if wanted.delay_s is None else wanted.delay_s,
-            after=start.after if wanted.after is None else tuple(map(check_domain_name, wanted.after)),
+        was = known.config
+        config = replace(
+            was,
+            autostart=wanted.enabled,
+            start_order=was.start_order if wanted.order is None else wanted.order,
+            start_delay_s=was.start_delay_s if wanted.delay_s is None else wanted.delay_s,
+            start_after=was.start_after if wanted.after is None else wanted.after,
         )
-        if not 0 <= start.delay_s <= _LONGEST_DELAY:
-            raise BadInput(f"a delay of {start.delay_s:g} s", hint=f"0 to {_LONGEST_DELAY:g}")
-        if known.name in start.after:
-            raise BadInput(f"'{known.name}' cannot start after itself")
+        self._check_start(config)
         with self._changing(known):
-            config = replace(known.config, autostart=wanted.enabled)
             what = f"autostart {'on' if wanted.enabled else 'off'}"
-            managed = await self._definitions.put(config, who=who, what=what, start=start)
+            managed = await self._definitions.put(config, who=who, what=what)
         self._tell(EventKind.DOMAIN_CONFIGURED, managed, who)
         return managed
 
@@ -312,10 +284,35 @@ class Managed:
             await self._parts.kept.put(replace(kept, config=replace(kept.config, name=name)))
         known = self._definitions.get(uuid)
         if known is not None and known.name != name:
+            await self._called_by_others(known.name, name, who)
             config = replace(known.config, name=name)
             await self._definitions.put(config, who=who, what=f"rename from {known.name}")
 
     # Pieces
+
+    async def _called_by_others(self, name: str, new: str, who: str) -> None:
+        """Those that start after a domain go on doing so when it gets a new name."""
+        for other in self._definitions:
+            if name in other.config.start_after:
+                after = tuple(new if each == name else each for each in other.config.start_after)
+                config = replace(other.config, start_after=after)
+                await self._definitions.put(config, who=who, what=f"rename of {name} to {new}")
+
+    def _check_start(self, config: DomainConfig) -> None:
+        """Refuse what says when a domain starts and cannot be.
+
+        Raises:
+            BadInput: a delay that is none, a name that is none, or a circle.
+        """
+        if not 0 <= config.start_delay_s <= _LONGEST_DELAY:
+            raise BadInput(f"a delay of {config.start_delay_s:g} s", hint=f"0 to {_LONGEST_DELAY:g}")
+        for name in config.start_after:
+            check_domain_name(name)
+        after = {each.name: each.config.start_after for each in self._definitions if each.uuid != config.uuid}
+        if names := startplan.circle(after | {config.name: config.start_after}):
+            raise BadInput(
+                f"'{config.name}': {startplan.told(names)}", hint="start_after, xm autostart --after"
+            )
 
     def _changing(self, known: ManagedDomain) -> contextlib.AbstractContextManager[None]:
         return self._parts.locks.hold(
@@ -347,15 +344,10 @@ class Managed:
         return prepare.chosen(prepare.with_macs_of(config, known.config) if known else config)
 
     async def _check(self, config: DomainConfig) -> None:
-        """Refuse what can never be built; what the host lacks at the moment is no matter before its start."""
+        """As `check_buildable`; and the images that were handed over must be here."""
+        self._check_start(config)
         images = [image for image in (config.kernel, config.ramdisk) if image]
-        await self._parts.workers.call(_compiled, config)
+        await self._parts.workers.call(check_buildable, config)
         for image in images:
             if image.startswith(blobs.PREFIX):
                 await self._parts.workers.call(self._blobs.get, image.removeprefix(blobs.PREFIX))
-
-
-def _compiled(config: DomainConfig) -> None:
-    from domus.config.compile import to_libxl  # heavy: only who defines or creates needs it
-
-    to_libxl(config, hotplug_script=NO_SCRIPT)

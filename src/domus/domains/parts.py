@@ -73,10 +73,10 @@ class Parts:
         if managed is None:
             return info
         kept = self.kept.running(info.uuid, info.domid)
-        differs = kept is not None and differences.differ(managed.config, kept.config, info)
+        differing = () if kept is None else differences.fields(managed.config, kept.config, info)
         # libxl takes the name away before the domain; who asks meanwhile must not hear that there is none.
         name = managed.name if info.name == f"Domain-{info.domid}" else info.name
-        return replace(info, name=name, managed=True, differs=differs)
+        return replace(info, name=name, managed=True, differs=bool(differing), differing=differing)
 
     def check_free(self, name: str, uuid: str, domains: Iterable[DomainInfo]) -> None:
         """Refuse a name that another domain has, running, managed, or about to be restarted.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
+from domus.domains.carry_out import carry_out
+from domus.domains.changes import ConfigChange
 from domus.domains.events import EventKind
+from domus.domains.journal import SchedulingBack
+from domus.model import machine
 from domus.model.errors import BadInput, DomainNotFound, LibxlError, NotFound, WrongState
 from domus.model.scheduling import (
     DomainScheduling,
@@ -15,6 +20,8 @@ from domus.model.scheduling import (
 )
 
 if TYPE_CHECKING:
+    from domus.domains.build import Handle
+    from domus.domains.keeping import Keeping
     from domus.domains.parts import Parts
     from domus.model.domain import DomainInfo
 
@@ -41,8 +48,9 @@ _MOST_WEIGHT: Final = 65535
 class Scheduling:
     """The schedulers of this host's cpupools. For the event loop."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, keeping: Keeping) -> None:
         self._parts = parts
+        self._keeping = keeping
 
     async def table(self) -> list[PoolScheduling]:
         """Each cpupool with its domains, by number."""
@@ -94,7 +102,8 @@ class Scheduling:
 
         Raises:
             DomainNotFound, Busy.
-            WrongState: it has ended, or its cpupool has another scheduler.
+            WrongState: it has ended, or its cpupool has another scheduler, or it is to be kept so and the
+                domain is not managed.
             BadInput: a value is out of its range, or its scheduler has no such parameter.
         """
         info, domid = await self._parts.started(reference)
@@ -107,15 +116,66 @@ class Scheduling:
                 raise BadInput(f"'{info.name}' has no VCPU {vcpu.vcpu}", hint=f"it has {info.max_vcpus}")
         if bool(wanted) is bool(request.vcpus):
             raise BadInput("parameters of the domain, or of some of its VCPUs: one of them")
-        with self._parts.locks.hold(info.uuid, domain=info.name, doing="its scheduling is being set"):
-            if request.vcpus:
-                await self._parts.workers.call(
-                    self._parts.libxl.set_vcpu_scheduling, domid, [_for_libxl(each) for each in request.vcpus]
-                )
-            if wanted:
-                document = {"sched": scheduler, **wanted}
-                await self._parts.workers.call(self._parts.libxl.set_domain_scheduling, domid, document)
+        if request.persist and request.vcpus:
+            raise BadInput("a configuration has no parameters of single VCPUs: they cannot be kept")
+        keep = await self._keeping.planned(
+            info,
+            ConfigChange(scheduling=machine.Scheduling(**wanted)),
+            persist=request.persist,
+            who=who,
+            what=f"sched-{scheduler} " + " ".join(f"{name}={value}" for name, value in wanted.items()),
+        )
+
+        async def body(operation: Handle) -> None:
+            before = await self._parts.workers.call(self._before, info.uuid, domid, scheduler)
+            async with operation.step("setting parameters of its scheduler", undo=before):
+                await self._parts.workers.call(self._set, domid, scheduler, wanted, request.vcpus)
+            await self._keeping.commit(operation, keep)
+
+        await carry_out(
+            self._parts,
+            f"sched-{scheduler}",
+            body,
+            lock=info.uuid,
+            name=info.name,
+            doing="its scheduling is being set",
+            who=who,
+            domain=info.name,
+            uuid=info.uuid,
+        )
         self._parts.tell(EventKind.DOMAIN_CHANGED, info, what="scheduling", who=who)
+
+    def _before(self, uuid: str, domid: int, scheduler: str) -> SchedulingBack:
+        found = self._parts.libxl.domain_scheduling(domid)
+        parameters = {name: int(found.get(name, 0)) for name in _OF_DOMAINS.get(scheduler, ())}
+        vcpus = self._parts.libxl.vcpu_scheduling(domid) if scheduler == "rtds" else []
+        return SchedulingBack(
+            uuid,
+            domid,
+            {"sched": scheduler, **parameters},
+            tuple(_for_libxl(_of_vcpu(each)) for each in vcpus),
+        )
+
+    def _set(
+        self, domid: int, scheduler: str, wanted: dict[str, Any], vcpus: tuple[VcpuScheduling, ...]
+    ) -> None:
+        if vcpus:
+            self._parts.libxl.set_vcpu_scheduling(domid, [_for_libxl(each) for each in vcpus])
+        if wanted:
+            self._parts.libxl.set_domain_scheduling(domid, {"sched": scheduler, **wanted})
+
+    async def undo(self, record: SchedulingBack) -> None:
+        """Set parameters as they were; harmless when the domain has gone."""
+        await self._parts.workers.call(self._set_back, record)
+
+    def _set_back(self, record: SchedulingBack) -> None:
+        found = self._parts.libxl.domain_info(record.domid)
+        if found is None or found["uuid"] != record.uuid:
+            return
+        with suppress(DomainNotFound):
+            self._parts.libxl.set_domain_scheduling(record.domid, dict(record.parameters))
+            if record.vcpus:
+                self._parts.libxl.set_vcpu_scheduling(record.domid, list(record.vcpus))
 
     def _scheduler_of(self, domid: int) -> str:
         info = self._parts.libxl.domain_info(domid)
@@ -186,7 +246,7 @@ def _wanted(request: SchedulingRequest | PoolSchedulingRequest, known: dict[str,
     given = {
         name: value
         for name, value in ours.items()
-        if name not in ("scheduler", "vcpus") and value is not None
+        if name not in ("scheduler", "vcpus", "persist") and value is not None
     }
     strange = sorted(given.keys() - set(known.values()))
     if strange:

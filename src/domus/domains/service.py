@@ -19,7 +19,7 @@ from domus.domains import prepare
 from domus.domains.acting import Acting
 from domus.domains.adoption import Adoption
 from domus.domains.attachments import Attachments
-from domus.domains.autostart import AT_BOOT, Autostart
+from domus.domains.autostart import AT_BOOT, Autostart, Starts
 from domus.domains.build import Builder, Handle
 from domus.domains.claims import DiskClaims
 from domus.domains.cpupools import Cpupools
@@ -34,6 +34,7 @@ from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
 from domus.domains.hoststop import AT_STOP, HostStop, Ways
 from domus.domains.journal import UndoRecord
+from domus.domains.keeping import Keeping
 from domus.domains.kept import KeptDomains
 from domus.domains.lifecycle import Key, Lifecycle
 from domus.domains.listing import Listing
@@ -46,6 +47,7 @@ from domus.domains.migration.service import Migration, unconnected
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.passthrough import Passthrough
+from domus.domains.reconciling import Reconciling
 from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
 from domus.domains.statistics import DomainsStatistics
@@ -128,28 +130,33 @@ class Domains:
         self._endings = Endings(self._parts, self._set_aside)
         self._lifecycle = Lifecycle(store, self._listing, kept, events, self._endings.on_end)
         self.dumps = self._endings.dumps
+        keeping = Keeping(self._parts)
         self.managed = Managed(self._parts, blobs)
         self.transfer = Transfer(self._parts, blobs)
         self.adoption = Adoption(self._parts)
-        self._detachments = Detachments(self._parts)
-        self.attachments = Attachments(self._parts, self._detachments)
+        self._detachments = Detachments(self._parts, keeping)
+        self.attachments = Attachments(self._parts, self._detachments, keeping)
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
         self.saving = Saving(self._parts)
         self.suspending = Suspending(self._parts, self.saving)
         self.migration = Migration(self._parts, blobs, self.saving, moves, connect)
         self.statistics = DomainsStatistics(self._parts)
-        self.memory = Memory(self._parts)
-        self.vcpus = Vcpus(self._parts)
-        self.scheduling = Scheduling(self._parts)
+        self.memory = Memory(self._parts, keeping)
+        self.vcpus = Vcpus(self._parts, keeping)
+        self.scheduling = Scheduling(self._parts, keeping)
         self.cpupools = Cpupools(self._parts)
         self.debugging = Debugging(self._parts)
         self.displays = Displays(self._parts)
         self.acting = Acting(self._parts)
+        self._reconciling = Reconciling(self._parts)
         self._undoing = Undoing(
             self._parts,
             managed=self.managed,
             attachments=self.attachments,
+            keeping=keeping,
+            memory=self.memory,
+            scheduling=self.scheduling,
             detachments=self._detachments,
             passthrough=self.passthrough,
             saving=self.saving,
@@ -160,8 +167,12 @@ class Domains:
         )
         self.autostart = Autostart(
             self._parts,
-            lambda config: self.create(config, paused=False, who=AT_BOOT),
-            lambda uuid: self.managed.start(uuid, paused=False, who=AT_BOOT),
+            Starts(
+                create=lambda config: self.create(config, paused=False, who=AT_BOOT),
+                start=lambda uuid: self.managed.start(uuid, paused=False, who=AT_BOOT),
+                resume=lambda uuid: self.suspending.resume(uuid, paused=False, who=AT_BOOT),
+                restore=lambda path: self.suspending.restore_once(path, who=AT_BOOT),
+            ),
         )
         self.hoststop = HostStop(
             self._parts,
@@ -230,6 +241,7 @@ class Domains:
         await self._lifecycle.start()
         self._endings.start()
         await self.managed.start_mirror()
+        self._reconciling.start()
         self.autostart.begin()
 
     async def _forget_gone(self) -> None:
@@ -245,6 +257,7 @@ class Domains:
     async def close(self) -> None:
         """Stop what can be stopped, and undo it. Domains run on."""
         await self.autostart.close()
+        await self._reconciling.close()
         await self.managed.close()
         await self.saving.resuming.close()
         await self._lifecycle.close()

@@ -16,6 +16,8 @@ from domus.domains.journal import (
     FinishSave,
     ForgetConfig,
     ForgetDefinition,
+    KeepChange,
+    MemoryBack,
     PinBack,
     PutMedium,
     RemoveFile,
@@ -23,6 +25,7 @@ from domus.domains.journal import (
     RenameDomain,
     ResumeDomain,
     ReturnCpus,
+    SchedulingBack,
     SettleDevice,
     SettleMove,
     SettlePci,
@@ -32,12 +35,16 @@ from domus.domains.journal import (
     TakeUsb,
     UndoRecord,
     UnpauseDomain,
+    VcpusBack,
 )
+from domus.domains.keeping import Keeping
 from domus.domains.managed import Managed
+from domus.domains.memory import Memory
 from domus.domains.migration.service import Migration
 from domus.domains.parts import Parts
 from domus.domains.passthrough import Passthrough
 from domus.domains.saving import Saving
+from domus.domains.scheduling import Scheduling
 from domus.domains.suspending import Suspending
 from domus.domains.vcpus import Vcpus
 
@@ -51,6 +58,9 @@ class Undoing:
         *,
         managed: Managed,
         attachments: Attachments,
+        keeping: Keeping,
+        memory: Memory,
+        scheduling: Scheduling,
         detachments: Detachments,
         passthrough: Passthrough,
         saving: Saving,
@@ -62,6 +72,9 @@ class Undoing:
         self._parts = parts
         self._managed = managed
         self._attachments = attachments
+        self._keeping = keeping
+        self._memory = memory
+        self._scheduling = scheduling
         self._detachments = detachments
         self._passthrough = passthrough
         self._saving = saving
@@ -81,6 +94,14 @@ class Undoing:
                 await self._managed.give_name(uuid, name)
             case ForgetDefinition(uuid):
                 await self._parts.definitions.forget(uuid)
+            case KeepChange():
+                await self._keeping.carry_out(record)
+            case MemoryBack():
+                await self._memory.undo(record)
+            case VcpusBack() | PinBack():
+                await self._vcpus.undo(record)
+            case SchedulingBack():
+                await self._scheduling.undo(record)
             case TakeDevice():
                 await self._detachments.take(record)
             case SettleDevice():
@@ -97,8 +118,6 @@ class Undoing:
                 await self._parts.builder.unpause(uuid, domid)
             case FinishSave():
                 await self._saving.finish(record)
-            case PinBack():
-                await self._vcpus.undo(record)
             case DestroyCpupool() | RenameCpupool() | ReturnCpus():
                 await self._cpupools.undo(record)
             case FinishDelete(uuid):

@@ -66,6 +66,7 @@ class DomainInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     security_label: str = ""
     managed: bool = False  #: xend keeps its configuration
     differs: bool = False  #: it runs with another configuration than the one that is kept for its next start
+    differing: tuple[str, ...] = ()  #: the fields in which it does, such as "memory_mib"
     problem: str = ""  #: why xend no longer restarts it; empty when all is well
 
     @property

@@ -11,12 +11,14 @@ class AttachDisk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """POST /v1/domains/REF/disks: attach a disk. PUT: change the medium of the CD drive of its name."""
 
     disk: Disk
+    persist: bool = False  #: keep it in the configuration of the managed domain, too; not for PUT
 
 
 class AttachNic(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/domains/REF/nics: attach a network card."""
 
     nic: Nic = Nic()
+    persist: bool = False  #: keep it in the configuration of the managed domain, too
 
 
 class AttachPci(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

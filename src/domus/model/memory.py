@@ -10,6 +10,7 @@ class MemoryRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     target_mib: int | None = None  #: MiB that its balloon shall reach
     max_mib: int | None = None  #: MiB that it may own at the most
+    persist: bool = False  #: keep it in the configuration of the managed domain, too
 
 
 class MemoryUse(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

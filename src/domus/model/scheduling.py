@@ -50,6 +50,7 @@ class SchedulingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
     budget_us: int | None = None
     extratime: bool | None = None
     vcpus: tuple[VcpuScheduling, ...] = ()  #: instead of the domain's own: each of these whole; rtds only
+    persist: bool = False  #: keep it in the configuration of the managed domain, too
 
 
 class PoolSchedulingRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -44,9 +44,11 @@ class PinRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     hard: str | None = None  #: where it may run; None: as it is
     soft: str | None = None  #: where it prefers to run; None: as it is
     force: bool = False  #: also when Xen has pinned it for a while
+    persist: bool = False  #: keep it in the configuration of the managed domain, too
 
 
 class OnlineRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/domains/REF/vcpus: how many of its VCPUs shall be online, the first ones."""
 
     online: int
+    persist: bool = False  #: keep it in the configuration of the managed domain, too

@@ -64,11 +64,11 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="lab",
         origin="domus",
-        usage="image|up|down|list|shell|log|rm|disk ...",
+        usage="image|up|down|list|shell|log|rm|disk|net ...",
         sentence="Run real Xen hosts inside QEMU on this machine; 'xm lab' tells how.",
         runs="lab:run",
         works="-",
-        tested="lab/test_hosts.py",
+        tested="lab/test_hosts.py lab/test_impairments.py",
         needs_host=False,
         raw=True,
     ),

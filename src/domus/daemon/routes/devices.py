@@ -19,7 +19,9 @@ async def devices(call: Call) -> list[DeviceInfo]:
 async def attach_disk(call: Call) -> Operation:
     """Begin to attach one."""
     wanted = await call.body(AttachDisk)
-    return await call.xend.domains.attachments.attach_disk(call.path("ref"), wanted.disk, who=call.who)
+    return await call.xend.domains.attachments.attach_disk(
+        call.path("ref"), wanted.disk, persist=wanted.persist, who=call.who
+    )
 
 
 async def change_medium(call: Call) -> Operation:
@@ -31,24 +33,35 @@ async def change_medium(call: Call) -> Operation:
 async def detach_disk(call: Call) -> Operation:
     """Begin to take one away."""
     return await call.xend.domains.attachments.detach_disk(
-        call.path("ref"), call.path("name"), force=call.flag("force"), who=call.who
+        call.path("ref"),
+        call.path("name"),
+        force=call.flag("force"),
+        persist=call.flag("persist"),
+        who=call.who,
     )
 
 
 async def attach_nic(call: Call) -> Operation:
     """Begin to attach one."""
     wanted = await call.body(AttachNic)
-    return await call.xend.domains.attachments.attach_nic(call.path("ref"), wanted.nic, who=call.who)
+    return await call.xend.domains.attachments.attach_nic(
+        call.path("ref"), wanted.nic, persist=wanted.persist, who=call.who
+    )
 
 
 async def detach_nic(call: Call) -> Operation:
     """Begin to take one away."""
     return await call.xend.domains.attachments.detach_nic(
-        call.path("ref"), call.path("place"), force=call.flag("force"), who=call.who
+        call.path("ref"),
+        call.path("place"),
+        force=call.flag("force"),
+        persist=call.flag("persist"),
+        who=call.who,
     )
 
 
 FORCE = (Query("force", bool, "take it away at once, without asking the guest"),)
+_DETACH = (*FORCE, Query("persist", bool, "take it out of the configuration of the managed domain, too"))
 
 
 def begins(method: str, path: str, run: Any, what: str, **more: Any) -> Endpoint:
@@ -76,13 +89,13 @@ ENDPOINTS = (
     ),
     begins("POST", "/v1/domains/{ref}/disks", attach_disk, "Attach a disk.", body=AttachDisk),
     begins("PUT", "/v1/domains/{ref}/disks", change_medium, "Change a CD drive's medium.", body=AttachDisk),
-    begins("DELETE", "/v1/domains/{ref}/disks/{name}", detach_disk, "Detach a disk.", query=FORCE),
+    begins("DELETE", "/v1/domains/{ref}/disks/{name}", detach_disk, "Detach a disk.", query=_DETACH),
     begins("POST", "/v1/domains/{ref}/nics", attach_nic, "Attach a network card.", body=AttachNic),
     begins(
         "DELETE",
         "/v1/domains/{ref}/nics/{place}",
         detach_nic,
         "Detach a network card, by its number or MAC address.",
-        query=FORCE,
+        query=_DETACH,
     ),
 )

@@ -24,7 +24,9 @@ async def of_domain(call: Call) -> VcpuTable:
 async def set_online(call: Call) -> None:
     """Bring some online and the others offline."""
     wanted = await call.body(OnlineRequest)
-    await call.xend.domains.vcpus.set_online(call.path("ref"), wanted.online, who=call.who)
+    await call.xend.domains.vcpus.set_online(
+        call.path("ref"), wanted.online, persist=wanted.persist, who=call.who
+    )
 
 
 async def pin(call: Call) -> None:
