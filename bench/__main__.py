@@ -14,6 +14,7 @@ from pathlib import Path
 
 from msgspec.structs import replace
 
+from bench import crowd
 from bench.figures import XM, Figure, median, spread, timed
 from bench.images import building, cloning
 from bench.languages import languages
@@ -46,7 +47,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="domus-bench-") as folder:
         os.environ["DOMUS_LAB"] = folder
-        host = LabHost(NAME)
+        host, large = LabHost(NAME), LabHost(crowd.NAME)
         try:
             figures = [
                 starting(host, options.runs),
@@ -58,8 +59,12 @@ def main() -> None:
             figures += idling(host)
             figures += languages(options.runs)
             figures += [cloning(options.runs), building()]
+            host.down()  # two hosts at once would measure each other
+            large.up(crowd.SHAPE)
+            figures += crowd.crowd(large, options.runs)
         finally:
             host.remove()
+            large.remove()
     if options.json:
         print(json.dumps([figure._asdict() for figure in figures], indent=2))
         return
