@@ -6,14 +6,16 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from domus.domains.database import Database
 from domus.domains.definitions import Definitions
-from domus.domains.transfer import check, make_plan
+from domus.domains.transfer import check, make_plan, of_version_2
 from domus.model.config import DomainConfig
+from domus.model.cpupool import CpupoolConfig
 from domus.model.domain import DomainInfo, RunState
 from domus.model.errors import AlreadyExists, BadInput, HostProblem, WrongState
-from domus.model.managed import Clash, Export, ExportedDomain, Revision
+from domus.model.managed import Clash, Export, ExportedDomain, Revision, StartSettings
 
 U1, U2 = "00000000-0000-0000-0000-000000000001", "00000000-0000-0000-0000-000000000002"
 
@@ -48,6 +50,23 @@ def test_a_clash_is_refused_left_out_or_replaced() -> None:
     assert (plan.forget, plan.replaced, len(plan.add)) == ([U2, U2], ["web", "db"], 2)
 
 
+def test_cpupools_come_along() -> None:
+    export = Export(cpupools=(CpupoolConfig(name="batch"), CpupoolConfig(name="web")))
+    with pytest.raises(AlreadyExists, match="VM name 'cpupool batch' already exists"):
+        make_plan(export, Clash.REFUSE, [], ["batch"])
+    assert make_plan(export, Clash.SKIP, [], ["batch"]).names() == ["cpupool web"]
+    plan = make_plan(export, Clash.REPLACE, [], ["batch"])
+    assert (plan.names(), plan.replaced) == (["cpupool batch", "cpupool web"], ["cpupool batch"])
+
+
+def test_the_settings_of_version_1_are_in_the_configuration() -> None:
+    old = replace(exported("web", U1, 1, 2), start=StartSettings(order=2, delay_s=1.5, after=("db",)))
+    first, last = of_version_2(old).history
+    assert first.config.start_order == 0
+    assert (last.config.start_order, last.config.start_delay_s, last.config.start_after) == (2, 1.5, ("db",))
+    assert of_version_2(exported("web", U1, 1)) == exported("web", U1, 1)
+
+
 def test_a_running_domain_is_replaced_by_none_but_itself() -> None:
     assert make_plan(EXPORT, Clash.REPLACE, [here("web", U1, 7)]).replaced == ["web"]
     with pytest.raises(WrongState, match="domain 'www' runs"):
@@ -66,6 +85,8 @@ def test_a_running_domain_is_replaced_by_none_but_itself() -> None:
         (Export(domains=(exported("a/b", U1, 1),)), "invalid domain name"),
         (Export(domains=(exported("web", "u1", 1),)), "invalid uuid"),
         (Export(domains=(exported("web", U1, 1), exported("web", U2, 1))), "'web' is there twice"),
+        (Export(cpupools=(CpupoolConfig(name="a/b"),)), "Invalid Pool Name"),
+        (Export(cpupools=(CpupoolConfig(name="a"), CpupoolConfig(name="a"))), "'a' is there twice"),
         (Export(domains=(exported("web", U1, 1), exported("www", U1, 1))), "is there twice"),
     ],
 )

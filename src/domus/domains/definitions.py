@@ -195,8 +195,13 @@ class Definitions:
 
         await _whole(write())
 
-    async def replace_all(self, forget: Iterable[str], add: Iterable[ExportedDomain]) -> None:
-        """Forget some domains and keep others with their histories, all of it or nothing."""
+    async def replace_all(
+        self,
+        forget: Iterable[str],
+        add: Iterable[ExportedDomain],
+        also: Callable[[sqlite3.Connection], None] = lambda connection: None,
+    ) -> None:
+        """Forget some domains, keep others with their histories, do what else there is: all of it or none."""
         gone, new = list(forget), list(add)
 
         def work(connection: sqlite3.Connection) -> None:
@@ -209,6 +214,7 @@ class Definitions:
                 connection.execute("INSERT INTO managed VALUES (?, ?, ?)", managed)
                 rows = [(each.uuid, revision.number, _ENCODE(revision)) for revision in each.history]
                 connection.executemany("INSERT INTO managed_revision VALUES (?, ?, ?)", rows)
+            also(connection)
 
         async def write() -> None:
             async with self._writing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterable
 
 import msgspec
 
@@ -30,6 +31,12 @@ class KeptCpupools:
         await self._database.write(
             lambda connection: connection.execute("INSERT OR REPLACE INTO cpupool VALUES (?, ?)", row)
         )
+
+    @staticmethod
+    def put_within(connection: sqlite3.Connection, configs: Iterable[CpupoolConfig]) -> None:
+        """Keep definitions, within somebody else's transaction."""
+        rows = [(config.name, msgspec.json.encode(config)) for config in configs]
+        connection.executemany("INSERT OR REPLACE INTO cpupool VALUES (?, ?)", rows)
 
     async def rename(self, old: str, config: CpupoolConfig) -> None:
         """Keep a definition under another name than before."""

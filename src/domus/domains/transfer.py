@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
 from msgspec.structs import replace
 
+from domus.domains import startplan
 from domus.domains.events import EventKind
+from domus.domains.kept_cpupools import KeptCpupools
 from domus.domains.parts import Parts
+from domus.model.cpupool import CpupoolConfig, check_cpupool_name
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, WrongState
 from domus.model.managed import (
@@ -41,8 +44,13 @@ class _Plan:
 
     forget: list[str] = field(default_factory=list)  #: uuids
     add: list[ExportedDomain] = field(default_factory=list)
+    pools: list[CpupoolConfig] = field(default_factory=list)
     replaced: list[str] = field(default_factory=list)  #: names, as the next
     skipped: list[str] = field(default_factory=list)
+
+    def names(self) -> list[str]:
+        """What will be kept."""
+        return [each.name for each in self.add] + [_pool(each) for each in self.pools]
 
 
 class Transfer:
@@ -51,6 +59,7 @@ class Transfer:
     def __init__(self, parts: Parts, blobs: BlobStore) -> None:
         self._parts = parts
         self._blobs = blobs
+        self._pools = KeptCpupools(parts.database)
 
     async def export(self) -> Export:
         """All managed domains, with their histories."""
@@ -62,7 +71,13 @@ class Transfer:
             )
             for managed in sorted(definitions, key=lambda each: each.name.encode())
         ]
-        return Export(host=os.uname().nodename, time=time.time(), domains=tuple(domains))
+        pools = await self._pools.all()
+        return Export(
+            host=os.uname().nodename,
+            time=time.time(),
+            domains=tuple(domains),
+            cpupools=tuple(pools[name] for name in sorted(pools)),
+        )
 
     async def take_in(self, export: Export, clash: Clash, *, who: str) -> Imported:
         """Keep what an export has; on return it is on disk.
@@ -80,8 +95,12 @@ class Transfer:
                 doing = "it is being imported"
                 keys = (each.name, each.uuid)
                 held.enter_context(self._parts.locks.hold(*keys, domain=each.name, doing=doing))
-            plan = make_plan(export, clash, await self._parts.list())
-            await self._parts.definitions.replace_all(plan.forget, plan.add)
+            plan = make_plan(export, clash, await self._parts.list(), await self._pools.all())
+            await self._parts.definitions.replace_all(
+                plan.forget,
+                plan.add,
+                also=lambda connection: self._pools.put_within(connection, plan.pools),
+            )
         for uuid in set(plan.forget) - {each.uuid for each in plan.add}:
             self._parts.events.publish(EventKind.DOMAIN_DELETED, uuid=uuid, who=who)
         for each in plan.add:
@@ -93,7 +112,7 @@ class Transfer:
                 revision=str(each.history[-1].number),
             )
         return Imported(
-            added=tuple(each.name for each in plan.add if each.name not in plan.replaced),
+            added=tuple(name for name in plan.names() if name not in plan.replaced),
             replaced=tuple(plan.replaced),
             skipped=tuple(plan.skipped),
             missing=await self._parts.workers.call(self._missing, plan.add),
@@ -129,6 +148,13 @@ def check(export: Export) -> None:
             if identity in seen:
                 raise BadInput(f"'{identity}' is there twice", where=where)
             seen.add(identity)
+    for place, config in enumerate(export.cpupools):
+        check_cpupool_name(config.name)
+        if config.name in [other.name for other in export.cpupools[:place]]:
+            raise BadInput(f"'{config.name}' is there twice", where=f"cpupools[{place}]")
+    after = {each.name: of_version_2(each).history[-1].config.start_after for each in export.domains}
+    if names := startplan.circle(after):
+        raise BadInput(f"'{names[0]}': {startplan.told(names)}")
 
 
 def check_exported(each: ExportedDomain, where: str) -> None:
@@ -161,9 +187,23 @@ def of_version_2(domain: ExportedDomain) -> ExportedDomain:
     return replace(domain, start=StartSettings(), history=(*before, replace(last, config=config)))
 
 
-def make_plan(export: Export, clash: Clash, domains: Iterable[DomainInfo]) -> _Plan:
-    """What importing this would do to a host with these domains; see `Transfer.take_in`."""
+def _pool(config: CpupoolConfig) -> str:
+    return f"cpupool {config.name}"
+
+
+def make_plan(
+    export: Export, clash: Clash, domains: Iterable[DomainInfo], pools: Collection[str] = ()
+) -> _Plan:
+    """What importing this would do to a host with these domains and managed cpupools; see `take_in`."""
     plan, clashes, domains = _Plan(), [], list(domains)
+    for config in export.cpupools:
+        if config.name in pools and clash is Clash.SKIP:
+            plan.skipped.append(_pool(config))
+        elif config.name in pools and clash is Clash.REFUSE:
+            clashes.append(_pool(config))
+        else:
+            plan.pools.append(config)
+            plan.replaced += [_pool(config)] if config.name in pools else []
     for each in export.domains:
         taken = [info for info in domains if each.name == info.name or each.uuid == info.uuid]
         if not taken:

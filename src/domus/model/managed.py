@@ -8,6 +8,7 @@ from typing import Final
 import msgspec
 
 from domus.model.config import DomainConfig
+from domus.model.cpupool import CpupoolConfig
 
 #: what an export calls itself, and the version that this Domus writes
 EXPORT_FORMAT: Final = "domus-managed"
@@ -123,10 +124,11 @@ class Export(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     host: str = ""  #: where it was made
     time: float = 0.0  #: seconds since the epoch
     domains: tuple[ExportedDomain, ...] = ()
+    cpupools: tuple[CpupoolConfig, ...] = ()  #: the managed ones
 
 
 class Clash(StrEnum):
-    """What an import does with a domain whose name or uuid is managed already."""
+    """What an import does with a domain whose name or uuid is managed already, or a cpupool of that name."""
 
     REFUSE = "refuse"  #: nothing at all is imported
     SKIP = "skip"  #: it is left out
@@ -141,7 +143,7 @@ class ImportRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Imported(msgspec.Struct, frozen=True, kw_only=True):
-    """What an import did, by name."""
+    """What an import did, by name; of a cpupool "cpupool NAME"."""
 
     added: tuple[str, ...] = ()
     replaced: tuple[str, ...] = ()
