@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from domus.domains.carry_out import carry_out
 from domus.domains.changes import ConfigChange
 from domus.domains.events import EventKind
-from domus.domains.journal import SchedulingBack
+from domus.domains.journal import KeepChange, SchedulingBack
 from domus.model import machine
 from domus.model.errors import BadInput, DomainNotFound, LibxlError, NotFound, WrongState
 from domus.model.scheduling import (
@@ -106,25 +106,15 @@ class Scheduling:
                 domain is not managed.
             BadInput: a value is out of its range, or its scheduler has no such parameter.
         """
+        info = await self._parts.get(reference)
+        if info.domid is None and request.persist:
+            await self._only_kept(info, request, who)
+            return
         info, domid = await self._parts.started(reference)
         scheduler = await self._parts.workers.call(self._scheduler_of, domid)
         _check_scheduler(request.scheduler, scheduler, f"'{info.name}' is in cpupool {info.cpupool}")
-        wanted = _wanted(request, _OF_DOMAINS.get(scheduler, {}))
-        check_ranges(wanted, scheduler, info.max_vcpus)
-        for vcpu in request.vcpus:
-            if not 0 <= vcpu.vcpu < info.max_vcpus:
-                raise BadInput(f"'{info.name}' has no VCPU {vcpu.vcpu}", hint=f"it has {info.max_vcpus}")
-        if bool(wanted) is bool(request.vcpus):
-            raise BadInput("parameters of the domain, or of some of its VCPUs: one of them")
-        if request.persist and request.vcpus:
-            raise BadInput("a configuration has no parameters of single VCPUs: they cannot be kept")
-        keep = await self._keeping.planned(
-            info,
-            ConfigChange(scheduling=machine.Scheduling(**wanted)),
-            persist=request.persist,
-            who=who,
-            what=f"sched-{scheduler} " + " ".join(f"{name}={value}" for name, value in wanted.items()),
-        )
+        wanted = self._checked(info, request)
+        keep = await self._planned(info, request, wanted, who)
 
         async def body(operation: Handle) -> None:
             before = await self._parts.workers.call(self._before, info.uuid, domid, scheduler)
@@ -144,6 +134,35 @@ class Scheduling:
             uuid=info.uuid,
         )
         self._parts.tell(EventKind.DOMAIN_CHANGED, info, what="scheduling", who=who)
+
+    def _checked(self, info: DomainInfo, request: SchedulingRequest) -> dict[str, Any]:
+        """What is wanted of a domain, by libxl's names; refused when it cannot be."""
+        wanted = _wanted(request, _OF_DOMAINS.get(request.scheduler, {}))
+        check_ranges(wanted, request.scheduler, info.max_vcpus)
+        for vcpu in request.vcpus:
+            if not 0 <= vcpu.vcpu < info.max_vcpus:
+                raise BadInput(f"'{info.name}' has no VCPU {vcpu.vcpu}", hint=f"it has {info.max_vcpus}")
+        if bool(wanted) is bool(request.vcpus):
+            raise BadInput("parameters of the domain, or of some of its VCPUs: one of them")
+        if request.persist and request.vcpus:
+            raise BadInput("a configuration has no parameters of single VCPUs: they cannot be kept")
+        return wanted
+
+    async def _planned(
+        self, info: DomainInfo, request: SchedulingRequest, wanted: dict[str, Any], who: str
+    ) -> KeepChange:
+        return await self._keeping.planned(
+            info,
+            ConfigChange(scheduling=machine.Scheduling(**wanted)),
+            persist=request.persist,
+            who=who,
+            what=f"sched-{request.scheduler} " + " ".join(f"{key}={value}" for key, value in wanted.items()),
+        )
+
+    async def _only_kept(self, info: DomainInfo, request: SchedulingRequest, who: str) -> None:
+        """Change a managed domain that does not run; the scheduler that it will have is not known."""
+        wanted = self._checked(info, request)
+        await self._keeping.only(info, await self._planned(info, request, wanted, who))
 
     def _before(self, uuid: str, domid: int, scheduler: str) -> SchedulingBack:
         found = self._parts.libxl.domain_scheduling(domid)
