@@ -28,7 +28,7 @@ from domus.model.errors import (
     NotFound,
     Unreachable,
 )
-from domus.model.managed import AutostartRequest, StartSettings
+from domus.model.managed import AutostartRequest
 from domus.model.migration import MigrateRequest, Partner, Side, Stage
 from domus.model.operation import Operation
 from domus.model.places import TLS_PORT
@@ -386,7 +386,7 @@ def test_a_managed_domain_moves_with_all_that_is_kept_of_it(pair: Pair) -> None:
     second = migrated(pair, first)
     with second.client() as client, first.client() as old:
         kept = client.managed.get(pair.name)
-        assert kept.start == StartSettings(order=7)
+        assert kept.config.start_order == 7
         assert client.managed.history(pair.name) == history
         assert client.domain(pair.name).managed
         with pytest.raises(DomainNotFound) as gone:

@@ -9,8 +9,9 @@ import pytest
 
 from domus.domains.autostart import Room, configurations
 from domus.domains.startplan import circle, plan, told
-from domus.domains.xendomains import XenDomains, parse, read
+from domus.domains.xendomains import XenDomains, destination, parse, read
 from domus.model.config import DomainConfig
+from domus.model.errors import BadInput
 
 
 def test_those_that_need_not_wait_do_not() -> None:
@@ -126,3 +127,23 @@ def test_the_auto_folder_is_read_in_any_language_through_links(tmp_path: Path) -
     configs, problems = configurations(auto)
     assert [(config.name, config.memory_mib) for config in configs] == [("web", 64), ("db", 32)]
     assert list(problems) == [str(auto / "30-bad")]
+
+
+@pytest.mark.parametrize(
+    ("text", "address", "port", "live"),
+    [
+        ("rack2", "rack2", 8443, False),
+        ("rack2 --live", "rack2", 8443, True),
+        ("-l 10.0.0.2:9000", "10.0.0.2", 9000, True),
+        ("[fd00::2]:9000", "fd00::2", 9000, False),
+    ],
+)
+def test_where_domains_go_when_the_host_stops(text: str, address: str, port: int, live: bool) -> None:
+    request = destination(text)
+    assert (request.to.address, request.to.port, request.live) == (address, port, live)
+
+
+@pytest.mark.parametrize("text", ["--live", "a b", "--ssl rack2", "-x"])
+def test_a_destination_that_is_none_is_told(text: str) -> None:
+    with pytest.raises(BadInput, match="names no host"):
+        destination(text)

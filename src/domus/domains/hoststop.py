@@ -17,6 +17,7 @@ from domus.domains.parts import Parts
 from domus.domains.xendomains import XenDomains
 from domus.model.domain import DomainInfo
 from domus.model.errors import DomainNotFound, DomusError, HostProblem
+from domus.model.migration import MigrateRequest
 from domus.model.names import check_domain_name
 from domus.model.operation import Event, Operation
 
@@ -37,8 +38,7 @@ class Ways:
     destroy: Callable[[str], Awaitable[None]]
     save: Callable[[str, Path], Awaitable[None]]  #: into this file
     suspend: Callable[[str], Awaitable[None]]  #: as `xm suspend`
-    #: to where XENDOMAINS_MIGRATE says, which is given as it stands; None: this version does not migrate
-    migrate: Callable[[str, str], Awaitable[None]] | None = None
+    migrate: Callable[[str, MigrateRequest], Awaitable[None]]  #: to another host
 
 
 class HostStop:
@@ -117,11 +117,8 @@ class HostStop:
             await self._shut_down(info, settings)
 
     async def _migrated(self, info: DomainInfo, where: str) -> bool:
-        if self._ways.migrate is None:
-            log.warning("%s is not migrated (XENDOMAINS_MIGRATE): this version cannot do it", info.name)
-            return False
         try:
-            await self._ways.migrate(info.uuid, where)
+            await self._ways.migrate(info.uuid, xendomains.destination(where))
         except DomusError as error:
             log.error("%s is not migrated: %s", info.name, error.for_user())
             return False

@@ -183,6 +183,9 @@ class Domains:
                     self.saving.save(uuid, str(path), checkpoint=False, who=AT_STOP)
                 ),
                 suspend=lambda uuid: self._through(self.suspending.suspend(uuid, who=AT_STOP)),
+                migrate=lambda uuid, request: self._through(
+                    self.migration.sending.migrate(uuid, request, who=AT_STOP)
+                ),
             ),
         )
 

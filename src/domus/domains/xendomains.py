@@ -14,6 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from domus.model.errors import BadInput
+from domus.model.migration import MigrateRequest, Partner
+
 log = logging.getLogger(__name__)
 
 #: where it is, on Debian's kin and on Red Hat's
@@ -78,6 +81,23 @@ def parse(text: str) -> XenDomains:
         shutdown_all=values.get("SHUTDOWN_ALL", default.shutdown_all),
         stop_maxwait=_number(values, "STOP_MAXWAIT", default.stop_maxwait),
     )
+
+
+def destination(text: str) -> MigrateRequest:
+    """What XENDOMAINS_MIGRATE asks for: `HOST[:PORT]`, and `--live` before or after it.
+
+    Raises:
+        BadInput: something else.
+    """
+    words = text.split()
+    live = any(word in ("-l", "--live") for word in words)
+    hosts = [word for word in words if word not in ("-l", "--live")]
+    if len(hosts) != 1 or hosts[0].startswith("-"):
+        raise BadInput(f"XENDOMAINS_MIGRATE={text[:60]!r} names no host", hint="HOST, HOST:PORT, and --live")
+    address, colon, port = hosts[0].rpartition(":")
+    if not colon or not (port.isascii() and port.isdecimal()):
+        return MigrateRequest(to=Partner(name=hosts[0], address=hosts[0]), live=live)
+    return MigrateRequest(to=Partner(name=address, address=address.strip("[]"), port=int(port)), live=live)
 
 
 def _flag(values: Mapping[str, str], name: str, default: bool) -> bool:

@@ -212,7 +212,7 @@ class Sending:
         if managed is None:
             return None
         history = await self._parts.definitions.history(uuid)
-        return ExportedDomain(uuid=uuid, start=managed.start, history=tuple(history))
+        return ExportedDomain(uuid=uuid, history=tuple(history))
 
     async def _stream(
         self,
