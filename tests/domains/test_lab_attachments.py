@@ -397,6 +397,7 @@ def test_xend_killed_in_the_middle_leaves_a_device_that_is_whole_or_none(
         detach(client)
 
 
+@pytest.mark.soak
 def test_what_xl_attaches_and_takes_is_kept_like_that(
     lab_host: LabHost, client: Client, booted: None
 ) -> None:

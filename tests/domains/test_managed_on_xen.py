@@ -140,6 +140,7 @@ def test_a_start_that_is_cut_off_leaves_it_halted_and_startable(
     assert client.domain("web").paused
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("after", [0.05, 0.4])
 @pytest.mark.parametrize("what", ["memory", "attach", "detach"])
 def test_what_is_to_persist_is_done_and_kept_or_neither_when_xend_is_killed(

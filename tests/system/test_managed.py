@@ -409,7 +409,24 @@ def test_what_starts_with_the_host_starts_once_per_boot_and_ends_with_it(
         xm("autostart", "--stop-all")
         assert xm("domid", kept).stdout == "None\n"
         assert xm("domid", "auto", check=False).returncode == 3
-        # Saved when the host stops, and back with the host: from the file, which is gone then.
+    finally:
+        lab_host.run(["rm", "-rf", "/etc/xen/auto/auto", "/etc/default/xendomains", "/root/saved"])
+        xm("destroy", "auto", check=False)
+
+
+@pytest.mark.soak
+def test_what_was_saved_when_the_host_stopped_comes_back_once(
+    xm: Xm, kept: str, lab_host: LabHost, small_guest: tuple[Path, Path]
+) -> None:
+    for path, name in zip(small_guest, ("kernel", "initrd"), strict=True):
+        lab_host.put(path.read_bytes(), f"/root/{name}")
+    lab_host.put(
+        b'name="auto"\nmemory=96\nkernel="/root/kernel"\nramdisk="/root/initrd"\nextra="console=hvc0"\n',
+        "/root/auto.cfg",
+    )
+    lab_host.run(["ln", "-sf", "/root/auto.cfg", "/etc/xen/auto/auto"])
+    try:
+        xm("autostart", kept)
         lab_host.put(b"XENDOMAINS_SAVE=/root/saved\nXENDOMAINS_SHUTDOWN_ALL=\n", "/etc/default/xendomains")
         xm("config", "set", kept, "on_xend_stop=suspend")
         xm("autostart", "--start-all")

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from domus.config import vdev
 from domus.devices import vif
 from domus.devices.backends import DeviceKind
-from domus.domains import savefile
+from domus.domains import xlfile
 from domus.domains.changes import ConfigChange
 from domus.domains.reconfigure import reconfigure
 from domus.model.errors import DomusError
@@ -135,4 +135,4 @@ class Reconciling:
 
 
 def _read(document: dict[str, Any], name: str) -> DomainConfig:
-    return savefile.read_config(msgspec.json.encode(savefile.as_configured(document)), name)
+    return xlfile.read_config(msgspec.json.encode(xlfile.as_configured(document)), name)
