@@ -145,7 +145,9 @@ class Attachments:
             return
         await self._parts.workers.call(self._parts.libxl.insert_medium, record.domid, record.document)
         if record.kept is not None:
-            await reconfigure(self._parts.kept, record.uuid, record.domid, with_disk(record.kept))
+            await reconfigure(
+                self._parts.kept, record.uuid, record.domid, ConfigChange(disk=record.kept).apply
+            )
 
     async def _attach_disk(self, operation: Handle, info: DomainInfo, domid: int, disk: Disk) -> None:
         parts, devid = self._parts, vdev.number(disk.vdev)
