@@ -151,6 +151,7 @@ def test_a_guest_survives_the_death_of_xend_while_it_is_saved(
         assert boot_id(client, guest) == before
 
 
+@pytest.mark.soak
 def test_a_guest_that_is_saved_and_shut_down_at_once_is_saved_or_ends(
     lab_host: LabHost, client: Client, guest: str
 ) -> None:

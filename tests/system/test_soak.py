@@ -45,6 +45,7 @@ def soak(host: LabHost, folder: Path, kills: int, capsys: pytest.CaptureFixture[
 
 
 @pytest.mark.timeout(3600)
+@pytest.mark.soak
 def test_a_few_kills_at_random_moments_leave_nothing_lost_harmed_or_left(
     lab_host: LabHost, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
