@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from domus.devices.backends import NO_SCRIPT, DeviceKind, DeviceRef
 from domus.devices.vbd import Claim, Plugging
 from domus.model.config import Disk, DiskFormat, GuestType
 from domus.model.errors import InUse
+from domus.storage.footprint import Footprint
 from domus.storage.targets import DeviceNumber
 
 DEVICE = DeviceRef(DeviceKind.VBD, 3, 51712)
@@ -94,12 +96,13 @@ def test_a_disk_reaches_its_backend_in_the_way_that_fits(
 
 
 def claim(path: str, *, writable: bool, shared: bool = False, number: DeviceNumber | None = None) -> Claim:
-    return Claim("disk[0]", path, number, writable, shared)
+    own = path if number is None else f"device {number}"
+    return Claim("disk[0]", path, Footprint(frozenset({own})), writable, shared)
 
 
 @pytest.mark.parametrize(("mine", "theirs"), list(product([True, False], repeat=2)))
 def test_a_disk_is_shared_only_among_readers(mine: bool, theirs: bool) -> None:
-    other = Claim("domain 'web'", "/a.img", None, theirs)
+    other = replace(claim("/a.img", writable=theirs), who="domain 'web'")
     if mine or theirs:
         with pytest.raises(InUse, match=r"/a.img is in use (for writing|read-only) by domain 'web'"):
             vbd.check_claim(claim("/a.img", writable=mine), [other])

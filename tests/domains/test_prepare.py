@@ -13,6 +13,8 @@ from domus.domains import prepare
 from domus.model.config import DeviceModel, Disk, DiskFormat, DomainConfig, GuestType, Nic
 from domus.model.domain import DomainInfo, RunState
 from domus.model.errors import AlreadyExists, BadInput, DomusError, InUse, NotFound
+from domus.programs import run
+from domus.storage import footprint
 from domus.storage.blobs import BlobStore
 
 ELF = b"\x7fELF" + bytes(100)
@@ -66,7 +68,7 @@ def test_an_image_file_needs_a_loop_device_and_a_qcow2_does_not(
     tmp_path: Path, store: BlobStore, image: Path
 ) -> None:
     other = tmp_path / "other.qcow2"
-    other.write_bytes(bytes(4096))
+    run(["qemu-img", "create", "-q", "-f", "qcow2", other, "1M"])
     disks = (
         Disk(vdev="xvda", target=str(image)),
         Disk(vdev="xvdb", target=str(other), format=DiskFormat.QCOW2),
@@ -91,7 +93,7 @@ def test_an_image_file_needs_a_loop_device_and_a_qcow2_does_not(
         ({"kernel": "vmlinuz"}, BadInput, "not an absolute path"),
         ({"kernel": "sha256:" + "0" * 64}, NotFound, "no blob 0000"),
         ({"kernel": "sha256:../../etc/passwd"}, BadInput, "invalid blob name"),
-        ({"kernel": None}, BadInput, "a pv guest needs a kernel or a bootloader"),
+        ({"kernel": None}, BadInput, "a pv guest needs a kernel, or a disk to boot from"),
         ({"ramdisk": "/no/initrd"}, NotFound, "Kernel ramdisk does not exist: /no/initrd"),
         ({"nics": (Nic(bridge="nobr0"),)}, NotFound, r"bridge 'nobr0' does not exist \(this host has"),
         ({"nics": (Nic(network="lan"),)}, NotFound, "no network 'lan'"),
@@ -108,7 +110,7 @@ def test_a_mistake_is_named(
 
 def test_a_disk_of_another_domain_is_refused(tmp_path: Path, store: BlobStore, image: Path) -> None:
     disks = (Disk(vdev="xvda", target=str(image)),)
-    other = Claim("domain 'db'", str(image), None, writable=True)
+    other = Claim("domain 'db'", str(image), footprint.of_path(image), writable=True)
     with pytest.raises(InUse) as caught:
         prepare.prepare(config(tmp_path, disks=disks), store, [other])
     assert caught.value.for_user().startswith(f"disk[0]: {image} is in use for writing by domain 'db' (")
@@ -122,7 +124,7 @@ def test_one_image_twice_in_a_domain_is_refused(tmp_path: Path, store: BlobStore
 
 def test_a_user_who_answers_for_it_may_share_a_disk(tmp_path: Path, store: BlobStore, image: Path) -> None:
     disks = (Disk(vdev="xvda", target=str(image), shared=True),)
-    other = Claim("domain 'db'", str(image), None, writable=True)
+    other = Claim("domain 'db'", str(image), footprint.of_path(image), writable=True)
     assert prepare.prepare(config(tmp_path, disks=disks), store, [other]).claims
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from domus.model.host import HostDisk, HostInfo
     from domus.model.operation import Event, Operation
     from domus.model.statistics import Statistics
+    from domus.model.storage import Storage
 
 _PIECE: Final = 1 << 18
 
@@ -154,6 +155,12 @@ class Client:
         from domus.model.host import HostDisk
 
         return self.calls.get("/v1/host/disks", list[HostDisk])
+
+    def storage(self) -> Storage:
+        """The disks of domains, and where they are stored."""
+        from domus.model.storage import Storage
+
+        return self.calls.get("/v1/storage", Storage)
 
     def dmesg(self, *, clear: bool = False) -> str:
         """The hypervisor's message ring; `clear` empties it."""

@@ -120,7 +120,7 @@ def _other_files(config: DomainConfig) -> Iterator[tuple[str, str | None]]:
 
 def _programs(config: DomainConfig) -> Iterator[str]:
     """The bootloader and the scripts of devices."""
-    if config.bootloader is not None:
+    if config.bootloader is not None and Path(config.bootloader).name != "pvgrub":
         places = os.pathsep.join((*_PROGRAMS, os.environ.get("PATH", os.defpath)))
         if shutil.which(config.bootloader, path=places) is None:
             yield f"bootloader: no program {config.bootloader} here"

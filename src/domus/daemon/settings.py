@@ -29,6 +29,7 @@ class Settings:
     guests: GuestDefaults = field(default_factory=GuestDefaults)
     relocation: Relocation = field(default_factory=Relocation)
     dom0_min_memory_mib: int = 0  #: what domain 0 keeps
+    disks_warn_percent: int = 90  #: a store that is fuller is told
     dom0_ballooning: bool = True  #: it gives memory to new guests
     warnings: tuple[Finding, ...] = ()  #: what is doubtful in the files, for the log
 
@@ -123,6 +124,7 @@ def _settings(values: dict[str, Value], warnings: tuple[Finding, ...], *, log_fi
             allow=text("migration.allow"),
         ),
         dom0_min_memory_mib=int(text("dom0.min_memory_mib")),
+        disks_warn_percent=int(values.get("disks.warn_percent", SETTINGS["disks.warn_percent"].default)),
         dom0_ballooning=bool(values.get("dom0.ballooning", SETTINGS["dom0.ballooning"].default)),
         warnings=warnings,
     )

@@ -83,6 +83,7 @@ async def opened(settings: Settings, *, log_file: Path | None) -> AsyncIterator[
         domains.guest_defaults = settings.guests
         domains.migration.receiving.relocation = settings.relocation
         domains.migration.sending.port = settings.tls_port
+        domains.stored.warn_percent = settings.disks_warn_percent
         domains.memory.dom0_min_mib = settings.dom0_min_memory_mib
         stack.push_async_callback(domains.close)
         consoles = Consoles(domains)

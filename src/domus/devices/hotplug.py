@@ -17,11 +17,12 @@ import logging
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Final
 
-from domus.devices import vbd, vif
+from domus.devices import disk_qemu, vbd, vif
 from domus.devices.backends import (
     CONNECTED,
     FAILED,
     ROOT,
+    BackendState,
     DeviceKind,
     DeviceRef,
     Everything,
@@ -93,6 +94,10 @@ class Hotplug:
         """The disks that domains have now, whoever started them."""
         return list(self._occupants.values())
 
+    async def changed(self) -> None:
+        """Wait until a device comes, goes, or is plugged."""
+        await self._news.wait()
+
     def vif_names(self, domid: int) -> list[str]:
         """The network devices of dom0 that belong to a domain."""
         return [name for device, name in self._vifs.items() if device.domid == domid]
@@ -125,6 +130,34 @@ class Hotplug:
             late = next((each for each in devices if each not in self._outcomes), devices[0])
             raise await self._refusal(late, f"It was not ready within {within:g} s.") from None
 
+    async def wait_served(self, device: DeviceRef, *, within: float) -> None:
+        """Wait until blkback has a vbd open that somebody else plugs.
+
+        Raises:
+            HostProblem: it cannot, or the time is over.
+        """
+        try:
+            async with asyncio.timeout(within):
+                await self._served(device)
+        except TimeoutError:
+            raise await self._refusal(device, f"It was not ready within {within:g} s.") from None
+
+    async def wait_offered(self, device: DeviceRef, *, within: float) -> None:
+        """Wait until QEMU has a disk open, and offers it to the guest.
+
+        Raises:
+            HostProblem: it does not, in its words where it has some.
+        """
+        state = BackendState.UNKNOWN
+        try:
+            async with asyncio.timeout(within):
+                while not BackendState.INIT_WAIT <= state <= BackendState.CONNECTED:
+                    await asyncio.sleep(_LOOK_EVERY)
+                    state = BackendState.parse(await self._store.read_text(f"{device.path}/state"))
+        except TimeoutError:
+            said = await asyncio.to_thread(disk_qemu.last_words, device.devid)
+            raise await self._refusal(device, said or f"QEMU did not open it within {within:g} s.") from None
+
     async def wait_gone(self, domid: int) -> None:
         """Wait until no backend of a domain is left."""
         while any(device.domid == domid for device in self._known()):
@@ -145,7 +178,11 @@ class Hotplug:
             await self._news.wait()
         if (error := self._outcomes[device]) is not None:
             raise await self._refusal(device, error.for_user()) from error
-        while device.kind is DeviceKind.VBD and not vbd.is_served(device):
+        if device.kind is DeviceKind.VBD:
+            await self._served(device)
+
+    async def _served(self, device: DeviceRef) -> None:
+        while not vbd.is_served(device):
             if said := await self._store.read_text(device.error_path):
                 raise await self._refusal(device, said)
             await asyncio.sleep(_LOOK_EVERY)

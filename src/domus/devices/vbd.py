@@ -16,7 +16,8 @@ from typing import Final
 from domus.devices.backends import CONNECTED, FAILED, NO_SCRIPT, BackendState, DeviceKind, DeviceRef
 from domus.model.config import Disk, DiskFormat, GuestType
 from domus.model.errors import InUse
-from domus.storage import loop
+from domus.storage import footprint, loop
+from domus.storage.footprint import Footprint
 from domus.storage.targets import DeviceNumber, Target
 
 #: What has to be known of a backend to decide, and to know what it occupies.
@@ -71,9 +72,20 @@ class Occupant:
 
     def path(self) -> str:
         """The real path of its image or device. Reads sysfs and symbolic links: worker threads."""
-        _, colon, behind = self.params.partition(":")
-        path = behind if self.device.kind is DeviceKind.QDISK and colon else self.params
+        path = self.image()[1]
         return loop.backing_file(path) or os.path.realpath(path) if path else ""
+
+    def image(self) -> tuple[str, str]:
+        """The format that the backend reads it in, "" for blkback's; and the path that it has open."""
+        form, colon, behind = self.params.partition(":")
+        return (form, behind) if self.device.kind is DeviceKind.QDISK and colon else ("", self.params)
+
+    def footprint(self) -> Footprint:
+        """Which bytes it has. Reads sysfs: worker threads."""
+        if self.number is not None:
+            return footprint.of_device(self.number.major, self.number.minor)
+        path = self.image()[1]
+        return footprint.of_path(path) if path else Footprint()
 
 
 @dataclass(frozen=True)
@@ -81,19 +93,24 @@ class Claim:
     """The use of a disk, by a backend or by a configuration that is about to have one."""
 
     who: str  #: for the error: "domain 5", "disk[1]"
-    path: str  #: real path
-    number: DeviceNumber | None  #: None: a regular file
+    path: str  #: real path, for people
+    footprint: Footprint
     writable: bool
     shared: bool = False  #: the user answers for what others do ("w!")
 
     @classmethod
     def of_target(cls, who: str, target: Target, disk: Disk) -> Claim:
         """The claim of a configuration's disk."""
-        return cls(who, target.path, target.device, is_writable(disk), disk.shared)
+        return cls(who, target.path, target.footprint, is_writable(disk), disk.shared)
+
+    @classmethod
+    def of_backing(cls, who: str, path: str) -> Claim:
+        """The claim to an image that another one stands on: it must not be written meanwhile."""
+        return cls(who, path, footprint.of_path(path), writable=False)
 
     def same_disk(self, other: Claim) -> bool:
-        """Both are about the same bytes."""
-        return self.path == other.path or (self.number is not None and self.number == other.number)
+        """Both are about the same bytes, or about some of them."""
+        return self.footprint.overlaps(other.footprint)
 
 
 def check_claim(wanted: Claim, others: Iterable[Claim]) -> None:

@@ -13,10 +13,10 @@ from typing import Any, Final
 from msgspec.structs import replace
 
 from domus.config import vdev
-from domus.devices import attached, making, vif
+from domus.devices import attached, disk_qemu, making, vif
 from domus.devices.attached import Attached
-from domus.devices.backends import NO_SCRIPT, DeviceKind
-from domus.devices.vbd import is_writable
+from domus.devices.backends import NO_SCRIPT, DeviceKind, DeviceRef
+from domus.devices.vbd import Plugging, plugging
 from domus.domains import prepare
 from domus.domains.build import Handle, attach_loop
 from domus.domains.changes import ConfigChange
@@ -161,12 +161,12 @@ class Attachments:
                 ours = prepare.is_plugged_by_xend(disk, info.guest_type)
                 if target is not None and target.is_file and ours:
                     async with operation.step(f"attaching {target.path}"):
-                        path = await parts.workers.call(attach_loop, held, target.path, not is_writable(disk))
+                        path = await parts.workers.call(attach_loop, held, target.path, disk)
                 ready = prepare.connected_disk(disk, info.guest_type, target, path)
                 undo = TakeDevice(info.uuid, domid, VBD, devid, ready.target or "")
                 async with operation.step("connecting", undo=undo):
                     if not ours:
-                        await parts.workers.call(parts.libxl.add_device, domid, "disk", _disk_json(ready))
+                        await self._by_libxl(info, domid, ready)
                     else:
                         await self._note(domid, "disk", _disk_json(ready))
                         ends = making.disk_ends(ready, devid)
@@ -179,14 +179,27 @@ class Attachments:
         operation.result(domid=domid)
         parts.tell(EventKind.DEVICE_ATTACHED, info, device=VBD, devid=str(devid))
 
+    async def _by_libxl(self, info: DomainInfo, domid: int, disk: Disk) -> None:
+        """Attach a disk that xend does not plug: QEMU serves it, or a script or another domain plugs it."""
+        parts, devid, how = self._parts, vdev.number(disk.vdev), plugging(disk, info.guest_type)
+        if how is Plugging.QEMU and await disk_qemu.pid(parts.store, domid) is None:
+            await disk_qemu.start(parts.store, domid, info.name, info.target_kib >> 10, parts.workers.call)
+        await parts.workers.call(parts.libxl.add_device, domid, "disk", _disk_json(disk))
+        if how is Plugging.QEMU:
+            device = DeviceRef(DeviceKind.QDISK, domid, devid)
+            await parts.hotplug.wait_offered(device, within=_PLUGGED_WITHIN)
+        elif how is Plugging.SCRIPT:
+            # libxl looks at the script's exit status, and not at what it has told blkback.
+            device = DeviceRef(DeviceKind.VBD, domid, devid)
+            await parts.hotplug.wait_served(device, within=_PLUGGED_WITHIN)
+
     async def _claimed(self, info: DomainInfo, disk: Disk) -> tuple[Disk, Target | None]:
         """Check a disk and claim it: as libxl is told of it, and what it really is."""
         async with self._parts.claims.checking() as others:
-            target, claim = await self._parts.workers.call(
+            target, claims = await self._parts.workers.call(
                 prepare.prepare_disk, disk, info.guest_type, others, disk.vdev
             )
-            if claim is not None:
-                self._parts.claims.hold(_key(info, disk), info.name, [claim])
+            self._parts.claims.hold(_key(info, disk), info.name, claims)
         return prepare.connected_disk(disk, info.guest_type, target, None), target
 
     # Network cards

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from domus.devices.backends import NO_SCRIPT
+from domus.devices.backends import NO_SCRIPT, DeviceKind, DeviceRef
 from domus.devices.hotplug import Hotplug
 from domus.devices.vbd import is_writable
 from domus.domains import prepare
@@ -26,8 +26,8 @@ from domus.domains.operations import OperationHandle
 from domus.domains.prepare import Prepared
 from domus.domains.topology import host_topology
 from domus.domains.worker import Workers
-from domus.model.config import DomainConfig, GuestType
-from domus.model.errors import DomainNotFound, HostProblem, LibxlError, NoCapacity
+from domus.model.config import Disk, DomainConfig, GuestType
+from domus.model.errors import BadInput, DomainNotFound, HostProblem, LibxlError, NoCapacity
 from domus.model.names import DOM0
 from domus.network import bridges
 from domus.storage import loop
@@ -78,12 +78,19 @@ class Builder:
         self._physinfo: dict[str, Any] | None = None
 
     async def create(
-        self, operation: Handle, config: DomainConfig, *, paused: bool, make: Make | None = None
+        self,
+        operation: Handle,
+        config: DomainConfig,
+        *,
+        paused: bool,
+        make: Make | None = None,
+        moving: bool = False,
     ) -> None:
         """Build a domain, and let it run unless `paused`; `config` has its uuid and MACs.
 
         Args:
             make: makes the domain in Xen, paused, from libxl's document; None: from its kernel.
+            moving: another host has its image files, and their locks, until it is here.
 
         The operation's result is its domid. Afterwards its configuration is kept.
         """
@@ -92,7 +99,7 @@ class Builder:
             prepared = await self._prepared(config)
         try:
             undo = (ForgetConfig(kept.uuid), DestroyDomain(kept.uuid))
-            domid = await self._build(operation, kept, prepared, undo, make)
+            domid = await self._build(operation, kept, prepared, undo, make, moving=moving)
             if not paused:
                 await self._start(operation, config, domid)
         finally:
@@ -190,15 +197,22 @@ class Builder:
         prepared: Prepared,
         undo: tuple[UndoRecord, ...],
         make: Make | None = None,
+        *,
+        moving: bool = False,
     ) -> int:
         with ExitStack() as held:
             loops = {}
             for place, image in prepared.images().items():
                 async with operation.step(f"attaching {image.path}"):
-                    read_only = not is_writable(prepared.config.disks[place])
-                    loops[place] = await self._workers.call(attach_loop, held, image.path, read_only)
-            config = with_sockets(prepared.connected(loops))
-            document = await self._workers.call(self._document, config)
+                    disk = prepared.config.disks[place]
+                    disk = replace(disk, shared=disk.shared or moving)
+                    loops[place] = await self._workers.call(attach_loop, held, image.path, disk)
+            connected = prepared.connected(loops)
+            if make is None and connected.bootloader is not None:
+                connected = await self._booted(operation, connected)
+            elif connected.bootloader is not None:  # it has its memory: nothing is booted
+                connected = replace(connected, bootloader=None, bootloader_args=(), kernel=None, ramdisk=None)
+            document = await self._workers.call(self._document, with_sockets(connected))
             async with operation.step("building" if make is None else "restoring its memory", undo=undo):
                 await self._kept.put(kept)
                 domid = await (make or self._made)(document)
@@ -208,9 +222,27 @@ class Builder:
                 await self._hotplug.wait_plugged(
                     domid, vbds=prepared.vbds(), vifs=prepared.vifs(), within=_PLUGGED_WITHIN
                 )
+                for devid in prepared.qemu_vbds():
+                    await self._hotplug.wait_offered(
+                        DeviceRef(DeviceKind.QDISK, domid, devid), within=_PLUGGED_WITHIN
+                    )
             # blkback has the loop devices open now: they last as long as it does.
         await self._kept.put(replace(kept, domid=domid, started=time.time(), restart_due=None))
         return domid
+
+    async def _booted(self, operation: Handle, config: DomainConfig) -> DomainConfig:
+        """`config` with the kernel that its bootloader finds on its first disk."""
+        from domus.domains import bootloaders
+
+        disk = config.disks[0]
+        if disk.backend != "phy" or disk.target is None:
+            raise BadInput(
+                f"a bootloader reads raw disks only, and {disk.vdev} is not one",
+                where="bootloader",
+                hint="bootloader = 'pvgrub' reads any disk, inside the guest",
+            )
+        async with operation.step(f"asking {config.bootloader} for a kernel"):
+            return await bootloaders.ask(config, disk.target, self._blobs, self._workers)
 
     async def _made(self, document: dict[str, Any]) -> int:
         begun = time.time()
@@ -255,6 +287,7 @@ def _last_words(name: str, since: float) -> str:
     return printable(lines[-1].encode())[:300] if lines else ""
 
 
-def attach_loop(held: ExitStack, path: str, read_only: bool) -> str:
+def attach_loop(held: ExitStack, path: str, disk: Disk) -> str:
     """Attach a loop device and hold it, in one call: cancelled in its middle, nothing is held by nobody."""
-    return held.enter_context(loop.attach(path, read_only=read_only)).path
+    device = loop.attach(path, read_only=not is_writable(disk), shared=disk.shared)
+    return held.enter_context(device).path

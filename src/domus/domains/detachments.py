@@ -8,9 +8,9 @@ from __future__ import annotations
 import logging
 from typing import Final
 
-from domus.devices import attached, letting_go, making
+from domus.devices import attached, disk_qemu, letting_go, making
 from domus.devices.attached import Attached
-from domus.devices.backends import NO_SCRIPT
+from domus.devices.backends import NO_SCRIPT, BackendState, DeviceKind, DeviceRef
 from domus.devices.letting_go import Answer
 from domus.domains.build import Handle
 from domus.domains.changes import ConfigChange
@@ -87,12 +87,13 @@ class Detachments:
         parts = self._parts
         left = Leftovers(parts.hotplug, device.ref)
         (script,) = await attached.backend_nodes(parts.store, device, "script")
-        if script == NO_SCRIPT and device.ref is not None:
+        if device.ref is not None and (script == NO_SCRIPT or await self._is_unserved(device.ref)):
             await making.unmake(parts.store, device)
         else:  # somebody's script has to run
             place = str(device.devid) if device.kind == VBD else device.devid
             kind = _LIBXL_KINDS[device.kind]
             await parts.workers.call(parts.libxl.remove_device, device.domid, kind, place, force=True)
+        await disk_qemu.stop(parts.store, device.domid)
         await left.wait_gone()
         await self._keep_gone(uuid, device.domid, device.kind, device.devid)
         if keep is not None:
@@ -101,12 +102,20 @@ class Detachments:
     async def _keep_gone(self, uuid: str, domid: int, kind: str, devid: int) -> None:
         await reconfigure(self._parts.kept, uuid, domid, without(kind, devid).apply)
 
+    async def _is_unserved(self, device: DeviceRef) -> bool:
+        """No QEMU has taken this disk of QEMU's: libxl would wait for its answer, and give up."""
+        if device.kind is not DeviceKind.QDISK:
+            return False
+        state = await self._parts.store.read_text(f"{device.path}/state")
+        return BackendState.parse(state) in (BackendState.UNKNOWN, BackendState.INITIALISING)
+
     # Undoing
 
     async def take(self, record: TakeDevice) -> None:
         """Take away what an attachment made, or what a forced detachment was about."""
         device = await attached.find(self._parts.store, record.domid, record.kind, record.devid)
         if device is None:
+            await disk_qemu.stop(self._parts.store, record.domid)
             await self._is_gone(record)
             return
         (mark,) = await attached.backend_nodes(self._parts.store, device, _MARKS[record.kind])

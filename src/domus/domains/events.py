@@ -51,6 +51,12 @@ class EventKind(StrEnum):
     DOMAIN_DELETED = "domain.deleted"  #: nothing is kept of it any more; as before
     DEVICE_ATTACHED = "device.attached"  #: to a running domain; details "device" and "devid"
     DEVICE_DETACHED = "device.detached"  #: from a running domain; details as above
+    DISK_FAILED = (
+        "disk.failed"  #: requests of a running domain fail; details "devid", "what", "path", "request"
+    )
+    STORE_FILLING = (
+        "store.filling"  #: where disks are is nearly full; details "store", "kind_of_store", "what"
+    )
     DOMAIN_CHANGED = "domain.changed"  #: something of it was set; details "what" and "who"
     CPUPOOL_CREATED = "cpupool.created"  #: detail "cpupool", its name, as of the next two
     CPUPOOL_CHANGED = "cpupool.changed"  #: its name, its CPUs, or its scheduler's parameters

@@ -17,16 +17,17 @@ from typing import Final
 from msgspec.structs import replace
 
 from domus.config import vdev
-from domus.devices import vif
+from domus.devices import old_scripts, vif
 from domus.devices.backends import NO_SCRIPT
 from domus.devices.vbd import Claim, Plugging, check_claim, is_writable, plugging
+from domus.domains import bootloaders
 from domus.domains.kept import Kept
-from domus.model.config import Disk, DomainConfig, GuestType, Nic
+from domus.model.config import Disk, DiskFormat, DomainConfig, GuestType, Nic
 from domus.model.domain import DomainInfo
-from domus.model.errors import AlreadyExists, BadInput, Conflict, InUse, NotFound
+from domus.model.errors import AlreadyExists, BadInput, Conflict, Forbidden, InUse, NotFound
 from domus.model.names import check_domain_name, check_uuid
 from domus.network import bridges
-from domus.storage import blobs, dom0_use, targets
+from domus.storage import blobs, dom0_use, formats, targets
 from domus.storage.blobs import BlobStore
 
 #: where Xen's tools look for hotplug scripts (libxl_xen_script_dir_path)
@@ -56,6 +57,17 @@ class Prepared:
     def vbds(self) -> list[int]:
         """The numbers of the vbds that xend plugs."""
         return [vdev.number(disk.vdev) for disk in self.config.disks if self._is_ours(disk)]
+
+    def qemu_vbds(self) -> list[int]:
+        """The numbers of the vbds that QEMU serves to a guest without emulated disks."""
+        guest_type = self.config.guest_type
+        if guest_type is GuestType.HVM:  # its firmware has them first
+            return []
+        return [
+            vdev.number(disk.vdev)
+            for disk in self.config.disks
+            if plugging(disk, guest_type) is Plugging.QEMU and not disk.cdrom
+        ]
 
     def vifs(self) -> list[int]:
         """The numbers of the vifs that xend plugs."""
@@ -87,14 +99,14 @@ def is_plugged_by_xend(disk: Disk, guest_type: GuestType) -> bool:
 def connected_disk(
     disk: Disk, guest_type: GuestType, target: targets.Target | None, loop_device: str | None
 ) -> Disk:
-    """A disk as libxl is told of it.
+    """A disk as libxl is told of it. May write a file: worker threads.
 
     Args:
         target: what it really is; None: not a target of this host's.
         loop_device: of a disk that is an image file, and that xend plugs.
     """
     if target is None:
-        return disk
+        return disk if disk.script is None else replace(disk, script=old_scripts.with_arguments(disk.script))
     if is_plugged_by_xend(disk, guest_type):
         return replace(disk, target=loop_device or target.path, backend="phy", script=NO_SCRIPT)
     return replace(disk, target=target.path)
@@ -171,39 +183,43 @@ def prepare(config: DomainConfig, store: BlobStore, others: Iterable[Claim]) -> 
             hint="without it QEMU runs in domain 0; device_model_user takes its privileges away",
         )
     nics = tuple(prepare_nic(nic, f"vif[{place}]") for place, nic in enumerate(config.nics))
-    found = tuple(
-        _target(disk, config.guest_type, f"disk[{place}]") for place, disk in enumerate(config.disks)
-    )
-    claims = [
-        Claim.of_target(f"disk[{place}]", target, disk)
-        for place, (disk, target) in enumerate(zip(config.disks, found, strict=True))
-        if target is not None
-    ]
-    taken = list(others)
-    for place, claim in enumerate(claims):
-        check_claim(claim, [*taken, *claims[:place]])
-    for claim, target in zip(claims, (each for each in found if each is not None), strict=True):
-        _check_dom0(claim, target)
+    found: list[targets.Target | None] = []
+    claims = list(others)
+    number_of_others = len(claims)
+    for place, disk in enumerate(config.disks):
+        target, wanted = prepare_disk(disk, config.guest_type, claims, f"disk[{place}]")
+        found.append(target)
+        claims += wanted
     images = _with_images(config, store)
-    return Prepared(replace(images, nics=nics), found, tuple(claims))
+    return Prepared(replace(images, nics=nics), tuple(found), tuple(claims[number_of_others:]))
 
 
 def prepare_disk(
     disk: Disk, guest_type: GuestType, others: Iterable[Claim], where: str
-) -> tuple[targets.Target | None, Claim | None]:
-    """Look at one disk: what it really is, and the claim to it; None: it is not a target of this host's.
+) -> tuple[targets.Target | None, list[Claim]]:
+    """Look at one disk: what it really is, and what it claims: itself first, then what it stands on.
+
+    None and nothing when it is not a target of this host's.
 
     Raises, and runs, as `prepare`.
     """
-    if disk.script is not None:
+    vdev.number(disk.vdev)
+    how = plugging(disk, guest_type)
+    if how is Plugging.SCRIPT and disk.script is not None:
         _check_script(disk.script)
-    target = _target(disk, guest_type, where)
-    if target is None:
-        return None, None
-    claim = Claim.of_target(where, target, disk)
-    check_claim(claim, others)
-    _check_dom0(claim, target)
-    return target, claim
+    if how not in (Plugging.LOOP, Plugging.QEMU) or disk.target is None:
+        return None, []
+    raw = disk.format is DiskFormat.RAW
+    target = targets.inspect(disk.target, writable=is_writable(disk), raw=raw, where=where)
+    claims = [Claim.of_target(where, target, disk)]
+    if not raw:
+        below = formats.examine(target.path, disk.format, where)
+        claims += [Claim.of_backing(where, path) for path in below]
+    others = list(others)
+    for claim in claims:
+        check_claim(claim, others)
+    _check_dom0(claims[0], target)
+    return target, claims
 
 
 def _check_script(name: str) -> None:
@@ -211,15 +227,14 @@ def _check_script(name: str) -> None:
     if not os.access(path, os.X_OK):
         kind = path.name.removeprefix("block-")
         raise BadInput(f'Block device type "{kind}" is invalid.', hint=f"this host has no executable {path}")
-
-
-def _target(disk: Disk, guest_type: GuestType, where: str) -> targets.Target | None:
-    vdev.number(disk.vdev)
-    if plugging(disk, guest_type) not in (Plugging.LOOP, Plugging.QEMU) or disk.target is None:
-        return None
-    if disk.backend_domain not in _DOM0:
-        return None
-    return targets.inspect(disk.target, writable=is_writable(disk), where=where)
+    real = Path(os.path.realpath(path))
+    facts = real.stat()
+    # It runs as root: nobody else may have written it.
+    if facts.st_uid != 0 or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Forbidden(
+            f"the script {real} can be written by others than root",
+            hint=f"chown root {real}; chmod 755 {real}",
+        )
 
 
 def _check_dom0(claim: Claim, target: targets.Target) -> None:
@@ -257,10 +272,12 @@ def prepare_nic(nic: Nic, where: str) -> Nic:
 
 def _with_images(config: DomainConfig, store: BlobStore) -> DomainConfig:
     """`config` with kernel and ramdisk as files of this host, the kernel unpacked where Xen would do that."""
+    config = bootloaders.check(config)
     kernel, ramdisk = config.kernel, config.ramdisk
+    if config.bootloader is not None and config.guest_type is not GuestType.HVM:
+        return config  # the names of files on the guest's disk
     if kernel is None:
-        if config.guest_type is not GuestType.HVM and config.bootloader is None:
-            raise BadInput(f"a {config.guest_type} guest needs a kernel or a bootloader")
+        pass
     elif config.guest_type is GuestType.HVM:
         kernel = str(_image(kernel, store, "Kernel image"))  # QEMU starts it, and wants it as it is
     elif kernel.startswith(blobs.PREFIX):

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
 
 from domus.devices.hotplug import Hotplug
-from domus.domains import prepare
+from domus.domains import bootloaders, prepare
 from domus.domains.acting import Acting
 from domus.domains.adoption import Adoption
 from domus.domains.attachments import Attachments
@@ -29,6 +29,7 @@ from domus.domains.defaults import filled
 from domus.domains.definitions import Definitions
 from domus.domains.detachments import Detachments
 from domus.domains.device_lists import DeviceLists
+from domus.domains.disk_troubles import DiskTroubles
 from domus.domains.display import Displays, sweep
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
@@ -51,6 +52,7 @@ from domus.domains.reconciling import Reconciling
 from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
 from domus.domains.statistics import DomainsStatistics
+from domus.domains.stored import Stored
 from domus.domains.suspended import Suspended
 from domus.domains.suspending import Suspending
 from domus.domains.transfer import Transfer
@@ -135,6 +137,8 @@ class Domains:
         self.transfer = Transfer(self._parts, blobs)
         self.adoption = Adoption(self._parts)
         self._detachments = Detachments(self._parts, keeping)
+        self.stored = Stored(self._parts)
+        self._disk_troubles = DiskTroubles(self._parts, self.stored)
         self.attachments = Attachments(self._parts, self._detachments, keeping)
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
@@ -194,7 +198,7 @@ class Domains:
         """What examines this host; imported when somebody asks."""
         from domus.domains.doctor import Doctor
 
-        return Doctor(self._parts)
+        return Doctor(self._parts, self.stored)
 
     @classmethod
     async def open(
@@ -237,12 +241,14 @@ class Domains:
 
     async def _start(self) -> None:
         await self._workers.call(sweep)
+        await self._workers.call(bootloaders.clear)
         await self._hotplug.start()
         await self.operations.recover()
         await self._forget_gone()
         await self.migration.start()
         await self._lifecycle.start()
         self._endings.start()
+        self._disk_troubles.start()
         await self.managed.start_mirror()
         self._reconciling.start()
         self.autostart.begin()
@@ -266,6 +272,7 @@ class Domains:
         await self._lifecycle.close()
         await self._endings.close()
         await self.migration.close()
+        await self._disk_troubles.close()
         await self.operations.close()
         await self._hotplug.close()
         await self.events.close()

@@ -7,7 +7,8 @@ import os
 import time
 from typing import Final
 
-from domus.devices import counters
+from domus.devices import counters, qemu_counters
+from domus.devices.backends import DeviceKind
 from domus.domains.parts import Parts
 from domus.model.statistics import DiskCounters, DomainStatistics, NicCounters, Statistics
 
@@ -37,6 +38,8 @@ class DomainsStatistics:
             parts.workers.call(parts.libxl.physinfo),
             parts.workers.call(_counted),
         )
+        for domid, more in (await self._served_by_qemu()).items():
+            disks[domid] = tuple(sorted((*disks.get(domid, ()), *more), key=lambda disk: disk.devid))
         return Statistics(
             taken_ns=time.monotonic_ns(),
             time=time.time(),
@@ -55,6 +58,12 @@ class DomainsStatistics:
                 for info in infos
             ),
         )
+
+    async def _served_by_qemu(self) -> dict[int, tuple[DiskCounters, ...]]:
+        occupants = self._parts.hotplug.occupants()
+        domids = sorted({each.device.domid for each in occupants if each.device.kind is DeviceKind.QDISK})
+        found = await asyncio.gather(*(qemu_counters.of_domain(domid) for domid in domids))
+        return {domid: tuple(disks.values()) for domid, disks in zip(domids, found, strict=True)}
 
 
 def _counted() -> tuple[dict[int, tuple[NicCounters, ...]], dict[int, tuple[DiskCounters, ...]]]:

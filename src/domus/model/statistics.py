@@ -30,6 +30,7 @@ class DiskCounters(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     read_sectors: int = 0
     write_sectors: int = 0
     waits: int = 0  #: times a request had to wait because blkback had no free one
+    failed: int = 0  #: requests that failed; QEMU's disks only, blkback does not count them
 
 
 class DomainStatistics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -37,7 +38,7 @@ class DomainStatistics(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
 
     domain: DomainInfo
     nics: tuple[NicCounters, ...] = ()  #: by devid
-    disks: tuple[DiskCounters, ...] = ()  #: by devid; those of Linux' blkback only
+    disks: tuple[DiskCounters, ...] = ()  #: by devid; of Linux' blkback and of QEMU
 
 
 class Statistics(msgspec.Struct, frozen=True, kw_only=True):

@@ -25,6 +25,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from domus.model.errors import HostProblem
+from domus.storage import locks
 
 log = logging.getLogger(__name__)
 
@@ -89,12 +90,13 @@ class LoopDevice:
         self.release()
 
 
-def attach(path: str | Path, *, read_only: bool, direct_io: bool = True) -> LoopDevice:
-    """Attach a regular file to a free loop device.
+def attach(path: str | Path, *, read_only: bool, shared: bool = False, direct_io: bool = True) -> LoopDevice:
+    """Attach a regular file to a free loop device, and lock it for as long as the device has it.
 
     Args:
         path: the file.
         read_only: nothing can be written through the device.
+        shared: others may write it, too: see `domus.storage.locks`.
         direct_io: bypass dom0's page cache, where the file's filesystem can; else it is used silently.
 
     Returns:
@@ -102,6 +104,7 @@ def attach(path: str | Path, *, read_only: bool, direct_io: bool = True) -> Loop
 
     Raises:
         HostProblem: the file cannot be opened, or the kernel has no (free) loop device.
+        InUse: a program or another host has locked it.
 
     Where it runs:
         Blocks for some milliseconds: worker threads.
@@ -112,6 +115,8 @@ def attach(path: str | Path, *, read_only: bool, direct_io: bool = True) -> Loop
     except OSError as error:
         raise HostProblem(f"cannot open {path}: {error.strerror}") from error
     try:
+        locks.take(backing, str(path), writable=not read_only, shared=shared)
+        # The device keeps this very opening of the file (loop_configure), and with it the lock.
         return _attach_open_file(backing, str(path), read_only=read_only, direct_io=direct_io)
     except OSError as error:
         raise _explained(error, path) from error

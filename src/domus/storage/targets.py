@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Final
 
 from domus.model.errors import BadInput, Conflict, NotFound
-from domus.storage import host_disks
+from domus.storage import footprint, formats, host_disks
+from domus.storage.footprint import Footprint
 
 SYS_DEV_BLOCK: Final = Path("/sys/dev/block")
 
@@ -53,6 +54,7 @@ class Target:
     path: str  #: absolute, symbolic links resolved
     device: DeviceNumber | None  #: None: a regular file
     size_bytes: int
+    footprint: Footprint = footprint.NOTHING  #: which bytes these are
 
     @property
     def is_file(self) -> bool:
@@ -60,12 +62,13 @@ class Target:
         return self.device is None
 
 
-def inspect(target: str, *, writable: bool, where: str = "") -> Target:
+def inspect(target: str, *, writable: bool, raw: bool = True, where: str = "") -> Target:
     """Look at a disk's target, and refuse what cannot be a disk.
 
     Args:
         target: an absolute path, or "lun:SERIAL".
         writable: the guest may write to it.
+        raw: a file's bytes are the disk's; else they are in a format of their own, and of any length.
         where: put before an error, such as "disk[0]".
 
     Raises:
@@ -90,13 +93,15 @@ def inspect(target: str, *, writable: bool, where: str = "") -> Target:
         _check_size(path, size, where, whole_sectors=False)
         if writable and _sysfs_number(device, "ro"):
             raise Conflict(f"{path} is a read-only device", where=where, hint="use mode r")
-        return Target(target, real, device, size)
+        return Target(target, real, device, size, footprint.of_path(real))
     if not stat.S_ISREG(facts.st_mode):
         kind = next((words for matches, words in _KINDS if matches(facts.st_mode)), "no disk")
         raise BadInput(f"disk image {path} is {kind}", where=where, hint="a file or a block device is needed")
-    _check_size(path, facts.st_size, where, whole_sectors=True)
+    if raw:
+        formats.check_raw(real, where)
+    _check_size(path, facts.st_size, where, whole_sectors=raw)
     _check_access(path, where, writable=writable)
-    return Target(target, real, None, facts.st_size)
+    return Target(target, real, None, facts.st_size, footprint.of_path(real))
 
 
 def _located(target: str, where: str) -> Path:

@@ -68,6 +68,15 @@ COMMANDS: Final[tuple[Command, ...]] = (
         counts=(2, 2),
     ),
     Command(
+        name="disk",
+        origin="domus",
+        usage="df [--json] | list [--json]",
+        sentence="Show where disks are stored and how full it is there; list all disks and who has them.",
+        runs="disk:run",
+        options=(JSON,),
+        counts=(1, 1),
+    ),
+    Command(
         name="network-attach",
         usage="DOM [KEY=VALUE ...] [--persist]",
         sentence="Attach a network card to a running domain.",

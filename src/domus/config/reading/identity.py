@@ -57,10 +57,11 @@ def kernel(reading: Reading) -> None:
     image, bootloader = reading.value("kernel"), reading.value("bootloader")
     if reading.is_hvm:
         _hvm_firmware(reading, image)
-    elif not image and not bootloader and not _pvgrub(reading):
+    elif not image and not bootloader and not _pvgrub(reading) and not reading.specs("disk"):
         kind = "PVH" if reading.guest_type is GuestType.PVH else "PV"
         reading.report.error(
-            f"{kind} guests need a kernel or a bootloader", hint="add kernel = '/boot/vmlinuz...'"
+            f"{kind} guests need a kernel, or a disk to boot from",
+            hint="add kernel = '/boot/vmlinuz...', or a disk with GRUB's configuration on it",
         )
     for name in ("kernel", "ramdisk"):
         if path := reading.fields.get(name):

@@ -16,15 +16,16 @@ class Setting(NamedTuple):
     key: str
     default: Value
     help: str
-    kind: str = "text"  #: "text", "path", "address", "bridge", "port", "number", "flag", "level", "patterns"
+    #: "text", "path", "address", "bridge", "port", "number", "percent", "flag", "level", "patterns"
+    kind: str = "text"
 
     def wrong(self, value: object) -> str:
         """Why `value` is none for it; "" when it is one."""
         match self.kind:
             case "flag":
                 return "" if isinstance(value, bool) else "is true or false"
-            case "number" | "port":
-                most = 65535 if self.kind == "port" else 1 << 31
+            case "number" | "port" | "percent":
+                most = {"port": 65535, "percent": 100}.get(self.kind, 1 << 31)
                 fits = isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= most
                 return "" if fits else f"is a whole number from 0 to {most}"
         if not isinstance(value, str):
@@ -92,6 +93,12 @@ SETTINGS: Final = {
             "Hosts whose domains are taken: regular expressions for the names in their certificates or their "
             "addresses, blanks between; empty: all with a certificate.",
             "patterns",
+        ),
+        Setting(
+            "disks.warn_percent",
+            90,
+            "A file system or thin pool that is fuller, and whose disks may grow, is told.",
+            "percent",
         ),
         Setting("dom0.min_memory_mib", 0, "MiB that domain 0 keeps when guests need its memory.", "number"),
         Setting("dom0.ballooning", True, "Domain 0 gives memory to new guests.", "flag"),

@@ -29,6 +29,7 @@ from domus.daemon.routes import (
     saving,
     scheduling,
     statistics,
+    storage,
     vcpus,
 )
 from domus.daemon.routes.endpoint import Endpoint, Resource
@@ -54,6 +55,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *events.ENDPOINTS,
     *blobs.ENDPOINTS,
     *statistics.ENDPOINTS,
+    *storage.ENDPOINTS,
 )
 
 

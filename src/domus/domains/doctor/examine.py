@@ -13,6 +13,7 @@ from domus.domains.doctor import administration, leftovers, platform, surroundin
 from domus.domains.doctor.facts import Facts, Files
 from domus.domains.host import virt_caps
 from domus.domains.parts import Parts
+from domus.domains.stored import Stored
 from domus.model.doctor import Examination, Finding, examination
 
 #: what is looked at, by name, in order
@@ -22,6 +23,7 @@ CHECKS: Final[dict[str, Callable[[Facts], Iterator[Finding]]]] = {
     "kernel": platform.kernel,
     "daemons": platform.daemons,
     "bridges": surroundings.bridges,
+    "storage": surroundings.storage,
     "leftovers": leftovers.leftovers,
     "interference": surroundings.interference,
     "security": surroundings.security,
@@ -39,8 +41,9 @@ _DEVICE: Final = re.compile(r"[0-9a-f]{1,8}:[0-9a-f]{1,8}")
 class Doctor:
     """Examines the host that this xend runs on. For the event loop."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: Parts, stored: Stored) -> None:
         self._parts = parts
+        self._stored = stored
 
     async def examine(self, *, socket: Path, tls_dir: Path, state_dir: Path) -> Examination:
         """Look at everything; changes nothing.
@@ -73,6 +76,7 @@ class Doctor:
             store_vms=store_vms[:_NODES_LIMIT],
             dom0_name=await parts.store.read_text("/local/domain/0/name"),
             disks_in_use=disks,
+            stores=(await self._stored.report()).stores,
             socket=socket,
             tls_dir=tls_dir,
             state_dir=state_dir,

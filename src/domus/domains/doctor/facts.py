@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from domus.model.domain import DomainInfo
+from domus.model.storage import Store
 
 
 class Process(NamedTuple):
@@ -86,6 +87,7 @@ class Facts:
     store_vms: list[str]  #: XenStore: names below /vm
     dom0_name: str | None  #: XenStore: its name, written by xen-init-dom0
     disks_in_use: frozenset[str] = frozenset()  #: "MAJOR:MINOR" in hexadecimal that a vbd's backend has
+    stores: tuple[Store, ...] = ()  #: where disks are stored
     socket: str = ""  #: xend's own
     tls_dir: str = ""  #: xend's certificates
     state_dir: str = ""  #: xend's database

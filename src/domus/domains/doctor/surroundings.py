@@ -37,6 +37,18 @@ _VNC: Final = range(5900, 6000)
 _LISTENING: Final = "0A"  # Linux, include/net/tcp_states.h: TCP_LISTEN
 
 
+def storage(facts: Facts) -> Iterator[Finding]:
+    """What disks are stored on must not fill: a guest's writes fail then."""
+    for store in facts.stores:
+        if store.warning:
+            yield Finding(
+                check="storage",
+                severity=_WARNING,
+                what=f"{store.kind} {store.name}: {store.warning}",
+                mend="free some of it or make it larger (lvextend); 'xm disk list' shows what takes it",
+            )
+
+
 def bridges(facts: Facts) -> Iterator[Finding]:
     """Guests' cards need one, and the kernel should not filter what it carries."""
 

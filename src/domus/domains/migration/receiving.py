@@ -199,7 +199,7 @@ class Receiving:
 
         async with operation.step("preparing for it", undo=SettleMove(move.id)):
             named = replace(config, name=config.name + INCOMING)
-        await self._parts.builder.create(operation, named, paused=True, make=make)
+        await self._parts.builder.create(operation, named, paused=True, make=make, moving=True)
         await self._whole(incoming)
         await self._moves.change(move.id, stage=Stage.READY, domid=operation.domid())
         await operation.commit(SettleMove(move.id))
