@@ -173,3 +173,16 @@ def test_guests_get_what_they_do_not_say() -> None:
     assert done.framebuffers == (Framebuffer(vnc=Vnc(listen="10.0.0.1", password=word), keymap="de"),)
     assert done.hvm == config.hvm
     assert filled(config, GuestDefaults()) is config
+
+
+@pytest.mark.parametrize(
+    ("value", "means"),
+    [
+        ("vif-bridge", {}),
+        ("vif-route", {"guests.vif_script": "vif-route"}),
+        ("'vif-nat netdev=eth1'", {"guests.vif_script": "vif-nat"}),
+        ("'vif-mine bridge=br3'", {"guests.bridge": "br3", "guests.vif_script": "vif-mine"}),
+    ],
+)
+def test_the_old_vif_script_says_how_cards_are_plugged_in(value: str, means: dict[str, str]) -> None:
+    assert read_sxp(f"(vif-script {value})", "x.sxp").values == means

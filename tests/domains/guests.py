@@ -29,6 +29,28 @@ xl list | cut -c1-46
 """
 
 
+class Shell:
+    """The shell on a small guest's console."""
+
+    def __init__(self, console: ConsoleStream) -> None:
+        self._console = console
+        self._count = 0
+
+    def run(self, command: str, within: float = 60) -> str:
+        """What a command prints; it must succeed."""
+        self._count += 1
+        begin, end = f"<{self._count}>", f"</{self._count}"
+        # The marks are spelled so that the echo of the line is not taken for them.
+        self._console.send(f"echo '<'{self._count}'>'; {command}; echo '</'{self._count} $?\n".encode())
+        seen, until = "", time.monotonic() + within
+        while f"{end} " not in seen or not seen.partition(f"{end} ")[2].strip():
+            assert time.monotonic() < until, f"{command!r} printed only {seen!r}"
+            seen += (self._console.receive(1.0) or b"").decode(errors="replace").replace("\r", "")
+        output, _, status = seen.partition(begin + "\n")[2].partition(f"{end} ")
+        assert int(status.split()[0]) == 0, f"{command!r}: {output}"
+        return output.strip()
+
+
 def look(host: LabHost) -> str:
     """What is there."""
     return str(host.run(["sh", "-c", LOOK], check=False).stdout)
@@ -53,28 +75,6 @@ def read_until_up(console: ConsoleStream) -> None:
     while b"is up." not in printed:
         assert time.monotonic() < end, f"the guest printed only {printed[-500:]!r}"
         printed += console.receive(1.0) or b""
-
-
-class Shell:
-    """The shell on a small guest's console."""
-
-    def __init__(self, console: ConsoleStream) -> None:
-        self._console = console
-        self._count = 0
-
-    def run(self, command: str, within: float = 60) -> str:
-        """What a command prints; it must succeed."""
-        self._count += 1
-        begin, end = f"<{self._count}>", f"</{self._count}"
-        # The marks are spelled so that the echo of the line is not taken for them.
-        self._console.send(f"echo '<'{self._count}'>'; {command}; echo '</'{self._count} $?\n".encode())
-        seen, until = "", time.monotonic() + within
-        while f"{end} " not in seen or not seen.partition(f"{end} ")[2].strip():
-            assert time.monotonic() < until, f"{command!r} printed only {seen!r}"
-            seen += (self._console.receive(1.0) or b"").decode(errors="replace").replace("\r", "")
-        output, _, status = seen.partition(begin + "\n")[2].partition(f"{end} ")
-        assert int(status.split()[0]) == 0, f"{command!r}: {output}"
-        return output.strip()
 
 
 def in_guest(client: Client, name: str, command: str, within: float = 180) -> str:

@@ -305,6 +305,8 @@ def test_what_xend_writes_for_a_device_is_what_libxl_writes(
     loop = lab_host.run(["losetup", "-f", "--show", IMAGE]).stdout.strip()
     domid = client.domain("guest").domid or 0
     client.pause("guest")
+    tell_vlans_apart = ["ip", "link", "set", "xenbr0", "type", "bridge", "vlan_filtering"]
+    lab_host.run([*tell_vlans_apart, "1"])
     try:
         if isinstance(device, Disk):
             device = replace(device, target=loop)
@@ -323,6 +325,7 @@ def test_what_xend_writes_for_a_device_is_what_libxl_writes(
             theirs = nodes(lab_host, domid, "vif/DOM/3")
             client.finish(client.devices.detach_nic("guest", "3", force=True))
     finally:
+        lab_host.run([*tell_vlans_apart, "0"])
         client.unpause("guest")
         lab_host.run(["losetup", "-d", loop])
     assert len(theirs) > 30

@@ -66,6 +66,19 @@ def _file(name: str, ending: str, text: str) -> Path:
     return Path(path)
 
 
+def in_editor(name: str, ending: str, text: str) -> str:
+    """What somebody makes of a text in their editor; the file is kept if the editor fails.
+
+    Raises:
+        ProgramFailed: the editor could not be started, or ended badly.
+    """
+    path = _file(name, ending, text)
+    _open_editor(path)
+    after = path.read_text(encoding="utf-8", errors="surrogateescape")
+    path.unlink(missing_ok=True)
+    return after
+
+
 def _open_editor(path: Path) -> None:
     """Wait until the user's editor ends.
 

@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     from domus.model.live import DeviceInfo
 
 _XM_KEYS: Final = ("type", "mac", "bridge", "ip", "script", "backend", "vifname", "rate", "model", "accel")
-#: with those that xl added, and ours (network)
-_KEYS: Final = frozenset({*_XM_KEYS, "gatewaydev", "mtu", "devid", "vlan", "network"})
+#: with those that xl added, and ours (from network on)
+_KEYS: Final = frozenset(
+    {*_XM_KEYS, "gatewaydev", "mtu", "devid", "vlan", "network", "antispoof", "isolated"}
+)
 _FLAGS: Final = ("trusted", "untrusted")
 _MAC: Final = re.compile(r"[0-9a-fA-F]{2}(:[0-9a-fA-F]{2}){5}|[0-9a-fA-F]{2}(-[0-9a-fA-F]{2}){5}")
 

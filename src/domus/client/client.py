@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from domus.client.managed import Managed
     from domus.client.memory import Memory
     from domus.client.migration import Migration
+    from domus.client.networks import Networks
     from domus.client.passthrough import Passthrough
     from domus.client.saving import Saving
     from domus.client.scheduling import Scheduling
@@ -122,6 +123,13 @@ class Client:
         from domus.client.cpupools import Cpupools
 
         return Cpupools(self.calls)
+
+    @cached_property
+    def networks(self) -> Networks:
+        """Named networks."""
+        from domus.client.networks import Networks
+
+        return Networks(self.calls)
 
     @cached_property
     def debugging(self) -> Debugging:

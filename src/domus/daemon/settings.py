@@ -115,6 +115,7 @@ def _settings(values: dict[str, Value], warnings: tuple[Finding, ...], *, log_fi
         log_level=text("log.level"),
         guests=GuestDefaults(
             bridge=text("guests.bridge"),
+            vif_script=text("guests.vif_script"),
             vnc_listen=text("guests.vnc_listen"),
             vnc_password=text("guests.vnc_password") or None,
             keymap=text("guests.keymap"),

@@ -4,7 +4,7 @@ An event costs a look at the device it is about, never a scan. The directory is 
 watch begins, and again if the connection to xenstored was lost: that is how a restarted xend finds all
 devices, and answers those that waited meanwhile.
 
-hotplug = Hotplug(store)
+hotplug = Hotplug(store, wanted)
 await hotplug.start()
 ...                                   # libxl makes a domain; its backends are answered meanwhile
 await hotplug.wait_plugged(domid, vbds=[51712], vifs=[0], within=10)
@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from typing import Final
 
 from domus.devices import disk_qemu, vbd, vif
@@ -30,6 +30,8 @@ from domus.devices.backends import (
     OfDomain,
     parse,
 )
+from domus.devices.cards import Cards
+from domus.model.config import Nic
 from domus.model.errors import (
     DomusError,
     HostProblem,
@@ -45,6 +47,9 @@ log = logging.getLogger(__name__)
 
 Nodes = dict[str, str | None]
 
+#: what the configuration of a vif's domain says of it; None: xend does not know the domain
+Wanted = Callable[[DeviceRef], Awaitable[Nic | None]]
+
 #: Nodes whose change may mean work; everything else of a device is written along with its directory.
 _TELLING: Final = {
     DeviceKind.VBD: frozenset({"state", "physical-device"}),
@@ -57,12 +62,18 @@ _LOOK_EVERY: Final = 0.02  # seconds, for what the kernel does not announce in X
 
 
 class Hotplug:
-    """Answers the backends of devices that have no script of their own, and knows which disks are in use."""
+    """Answers the backends of devices that have no script of their own, and knows which disks are in use.
 
-    def __init__(self, store: XenStore) -> None:
+    Args:
+        wanted: asked about a vif before it is plugged in.
+    """
+
+    def __init__(self, store: XenStore, wanted: Wanted) -> None:
         #: called with a domid when a device of that domain has come or gone
         self.on_change: Callable[[int], None] = lambda domid: None
         self._store = store
+        self._wanted = wanted
+        self.cards = Cards()
         self._occupants: dict[DeviceRef, vbd.Occupant] = {}
         #: names of the vifs' devices in dom0
         self._vifs: dict[DeviceRef, str] = {}
@@ -82,6 +93,10 @@ class Hotplug:
         waiting.cancel()
         if self._watching.done():
             await self._watching
+        try:
+            await self.cards.rebuild()
+        except DomusError as error:
+            log.error("packet filters stay as they are: %s", error.for_user())
 
     async def close(self) -> None:
         """End; what is plugged stays plugged."""
@@ -275,21 +290,25 @@ class Hotplug:
 
     async def _act(self, device: DeviceRef, nodes: Nodes) -> None:
         if nodes["state"] is None:
+            await self.cards.forget(device)
             self._forget(device)
             return
         is_new = device not in self._vifs and device not in self._occupants
+        connected = nodes["hotplug-status"] == CONNECTED
         if device.kind is DeviceKind.VIF:
             self._vifs[device] = nodes["vifname"] or vif.kernel_name(device)
+            if vif.waits(nodes):
+                await self._connect_vif(vif.plan(device, nodes, await self._wanted(device)))
+            elif connected and vif.is_ours(nodes) and device not in self._outcomes:
+                await self._note_vif(device, nodes)
         else:
             self._occupants[device] = vbd.occupant(device, nodes)
         if is_new:
             self.on_change(device.domid)
-        if nodes["hotplug-status"] == CONNECTED:
+        if connected:
             self._settle(device, None)
         elif device.kind is DeviceKind.VBD and (connect := vbd.decide(device, nodes)):
             await self._connect_vbd(connect)
-        elif device.kind is DeviceKind.VIF and (join := vif.decide(device, nodes)):
-            await self._connect_vif(join)
 
     async def _connect_vbd(self, connect: vbd.Connect) -> None:
         device = connect.device
@@ -303,8 +322,15 @@ class Hotplug:
             self._occupants[device] = vbd.Occupant(device, known.params, number, known.writable)
             self._settle(device, None)
 
+    async def _note_vif(self, device: DeviceRef, nodes: Nodes) -> None:
+        try:
+            self.cards.note(vif.plan(device, nodes, await self._wanted(device)))
+        except DomusError as error:
+            # It works, whatever is said of it: nothing is taken from its guest.
+            log.warning("%s has no guard: %s", device.path, error.for_user())
+
     async def _connect_vif(self, join: vif.Join) -> None:
-        await vif.plug(join)
+        await self.cards.plug(join)
         more = {}
         if join.mtu != DEFAULT_MTU:
             # The guest reads there how large its packets may be, as xen's script vif-bridge has it.

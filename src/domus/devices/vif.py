@@ -1,40 +1,67 @@
-"""Virtual network interfaces: what a vif's backend waits for, and how it is plugged into its bridge."""
+"""Virtual network interfaces: what a vif's backend waits for, and how its device shall be plugged in."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from domus.devices.backends import CONNECTED, FAILED, NO_SCRIPT, BackendState, DeviceRef
 from domus.model.config import Nic, NicKind
-from domus.model.errors import BadInput, HostProblem
-from domus.network import bridges
+from domus.model.errors import BadInput
+from domus.network import bridges, guards, vlans
+from domus.network.guards import Guard, Guarded
+from domus.network.routes import Route, translated_address
+from domus.network.vlans import Vlans
 
 #: What has to be known of a backend to decide.
-NODES: Final = ("script", "state", "hotplug-status", "bridge", "vifname", "mtu", "type")
+NODES: Final = (
+    *("script", "state", "hotplug-status", "bridge", "vifname", "mtu", "type"),
+    *("mac", "ip", "gatewaydev", "vlan"),
+)
 
 #: libxl calls the tap device that QEMU makes for an emulated card after the vif (libxl_nic.c).
 TAP_SUFFIX: Final = "-emu"
 
-# Seconds. netback makes its device right after it says InitWait; usually it is there when we look.
-_APPEARS_WITHIN: Final = 5.0
-_LOOK_EVERY: Final = 0.02
+#: where Xen's tools look for hotplug scripts (libxl_xen_script_dir_path)
+SCRIPTS: Final = "/etc/xen/scripts/"
 
 #: The first three bytes of Xen's own MAC addresses, assigned to XenSource by the IEEE.
 XEN_OUI: Final = "00:16:3e"
 
 
+class Mode(StrEnum):
+    """How a card reaches the rest of the world; named by Xen's scripts, whose work xend does itself."""
+
+    BRIDGE = "vif-bridge"
+    ROUTE = "vif-route"
+    NAT = "vif-nat"
+    SWITCH = "vif-openvswitch"
+
+
+def mode(script: str | None) -> Mode | None:
+    """What a card's `script=` stands for; None: a script of the user's own."""
+    name = Mode.BRIDGE if script is None else script.removeprefix(SCRIPTS)
+    return Mode(name) if name in tuple(Mode) else None
+
+
 @dataclass(frozen=True)
 class Join:
-    """Plug a vif into its bridge."""
+    """Plug a vif in."""
 
     device: DeviceRef
-    bridge: str
+    mode: Mode
+    bridge: str  #: "" unless it is bridged
     name: str | None  #: what its device in dom0 shall be called; None: as the kernel has it
     mtu: int
-    emulated: bool  #: QEMU's tap device goes into the bridge as well
+    emulated: bool  #: QEMU's tap device is plugged in as well
+    guard: Guard | None  #: None: the guest may send what it likes
+    isolated: bool = False  #: it does not reach the other isolated ports of its bridge
+    networks: tuple[IPv4Network | IPv6Network, ...] = ()  #: where its guest is, unless it is bridged
+    gateway_device: str | None = None
+    vlans: Vlans | None = None  #: of its port; None: as the bridge has it
 
     @property
     def kernel_name(self) -> str:
@@ -46,56 +73,111 @@ class Join:
         """Its name once it is plugged."""
         return self.name or self.kernel_name
 
+    @property
+    def devices(self) -> tuple[str, ...]:
+        """All its devices that there may be."""
+        tap = (self.final_name + TAP_SUFFIX,) if self.emulated else ()
+        return (self.final_name, *tap)
+
+    @property
+    def chains(self) -> tuple[str, ...]:
+        """The names of its guard's chains, one for each of `devices`."""
+        return (self.kernel_name, self.kernel_name + TAP_SUFFIX)[: len(self.devices)]
+
+    @property
+    def route(self) -> Route | None:
+        """How it is routed; None: it is a port of a bridge or switch."""
+        if self.mode not in (Mode.ROUTE, Mode.NAT):
+            return None
+        return Route(self.final_name, self.networks, self.gateway_device, self.mode is Mode.NAT)
+
+    def guarded(self) -> list[Guarded]:
+        """Its guard on each of its devices that are there."""
+        if self.guard is None:
+            return []
+        return [
+            Guarded(chain, device, self.guard)
+            for chain, device in zip(self.chains, self.devices, strict=True)
+            if bridges.has_device(device)
+        ]
+
 
 def kernel_name(device: DeviceRef) -> str:
     """The name that netback gives a vif's device (xen-netback/interface.c, xenvif_alloc)."""
     return f"vif{device.domid}.{device.devid}"
 
 
-def decide(device: DeviceRef, nodes: Mapping[str, str | None]) -> Join | None:
-    """What is to be done for a vif in this state; None: nothing (yet), or it is not ours to do.
+def waits(nodes: Mapping[str, str | None]) -> bool:
+    """The backend waits for its device to be plugged in, by us."""
+    ready = BackendState.parse(nodes["state"]) is BackendState.INIT_WAIT
+    return is_ours(nodes) and ready and nodes["hotplug-status"] not in (CONNECTED, FAILED)
+
+
+def is_ours(nodes: Mapping[str, str | None]) -> bool:
+    """It is a vif that xend plugs."""
+    return nodes["script"] == NO_SCRIPT
+
+
+def plan(device: DeviceRef, nodes: Mapping[str, str | None], wanted: Nic | None) -> Join:
+    """How a vif is to be plugged in.
+
+    Args:
+        nodes: of its backend; dom0 alone writes them.
+        wanted: what its domain's configuration says of it; None: xend does not know the domain.
 
     Raises:
-        BadInput: its nodes name no bridge, or an impossible device.
+        BadInput: its nodes name no bridge, or an impossible device, or no address where one is needed.
     """
-    ready = BackendState.parse(nodes["state"]) is BackendState.INIT_WAIT
-    if nodes["script"] != NO_SCRIPT or not ready or nodes["hotplug-status"] in (CONNECTED, FAILED):
-        return None
-    if not nodes["bridge"]:
+    how = Mode.BRIDGE if wanted is None else mode(wanted.script)
+    if how is None:
+        raise BadInput("a script of the user's own plugs it in")
+    if how in (Mode.BRIDGE, Mode.SWITCH) and not nodes["bridge"]:
         raise BadInput("no bridge is named for it")
     name, mtu = nodes["vifname"] or None, nodes["mtu"] or ""
+    ips = (nodes["ip"] or "").split()
+    if how is Mode.NAT and not ips:
+        ips = [str(translated_address(device.domid, device.devid))]
+    routed = how in (Mode.ROUTE, Mode.NAT)
+    networks = tuple(guards.network_of(text) for text in ips) if routed else ()
+    if routed and not networks:
+        raise BadInput("a routed card needs its address", hint="ip=192.0.2.5")
     return Join(
         device=device,
-        bridge=bridges.check_device_name(nodes["bridge"]),
+        mode=how,
+        bridge="" if routed else _bridge(nodes["bridge"] or "", how),
+        vlans=vlans.parse(nodes["vlan"]) if nodes["vlan"] and how is Mode.BRIDGE else None,
         name=None if name is None else bridges.check_device_name(name),
         mtu=int(mtu) if mtu.isdecimal() else bridges.DEFAULT_MTU,
         emulated=nodes["type"] == NicKind.IOEMU,
+        guard=_guard(nodes["mac"], ips, wanted, tagged=_is_trunk(nodes, how)),
+        isolated=wanted is not None and wanted.isolated is True,
+        networks=networks,
+        gateway_device=nodes["gatewaydev"] or None,
     )
 
 
-async def plug(join: Join) -> None:
-    """Carry a plan out. May be repeated after it was cut off anywhere.
-
-    Raises:
-        DomusError: the bridge is gone, the device never appeared, or `ip` failed.
-    """
-    bridges.require(join.bridge)
-    await _appearance(join)
-    if join.final_name != join.kernel_name and bridges.has_device(join.kernel_name):
-        await bridges.rename(join.kernel_name, join.final_name)
-    mtu = None if join.mtu == bridges.DEFAULT_MTU else join.mtu
-    await bridges.add_port(join.bridge, join.final_name, mtu=mtu)
-    if join.emulated and bridges.has_device(join.final_name + TAP_SUFFIX):
-        await bridges.add_port(join.bridge, join.final_name + TAP_SUFFIX, mtu=mtu)
+def _bridge(name: str, how: Mode) -> str:
+    bridges.check_device_name(vlans.of_switch(name)[0] if how is Mode.SWITCH else name)
+    return name
 
 
-async def _appearance(join: Join) -> None:
-    clock = asyncio.get_running_loop().time
-    end = clock() + _APPEARS_WITHIN
-    while not (bridges.has_device(join.kernel_name) or bridges.has_device(join.final_name)):
-        if clock() > end:
-            raise HostProblem(f"device {join.kernel_name} did not appear", hint="is xen-netback loaded?")
-        await asyncio.sleep(_LOOK_EVERY)
+def _is_trunk(nodes: Mapping[str, str | None], how: Mode) -> bool:
+    """Its guest sends frames with tags of VLANs."""
+    if how is Mode.SWITCH:
+        return bool(vlans.of_switch(nodes["bridge"] or "")[2])
+    return how is Mode.BRIDGE and bool(nodes["vlan"]) and bool(vlans.parse(nodes["vlan"] or "").tagged)
+
+
+def _guard(mac: str | None, ips: list[str], wanted: Nic | None, *, tagged: bool) -> Guard | None:
+    if wanted is not None and wanted.antispoof is False:
+        return None
+    if not mac:
+        raise BadInput("it has no MAC address")
+    ipv4, ipv6 = guards.known(ips)
+    if wanted is not None and wanted.network is not None and ips:
+        # A named network says everything: where it gives no address, there is none to be used.
+        return Guard(mac.lower(), ipv4 or (), ipv6 or (), serves_dhcp=False)
+    return Guard(mac.lower(), ipv4, ipv6, tagged=tagged)
 
 
 def devids(nics: tuple[Nic, ...]) -> list[int]:

@@ -24,6 +24,7 @@ from domus.domains.detachments import VBD, VIF, Detachments, without
 from domus.domains.events import EventKind
 from domus.domains.journal import KeepChange, PutMedium, TakeDevice
 from domus.domains.keeping import Keeping
+from domus.domains.networks import Networks
 from domus.domains.parts import Parts
 from domus.domains.reconfigure import reconfigure
 from domus.model.config import Disk, DomainConfig, GuestType, Nic
@@ -32,15 +33,16 @@ from domus.model.errors import AlreadyExists, BadInput, NotFound, WrongState
 from domus.model.operation import Operation
 from domus.storage.targets import Target
 
-#: Seconds for a backend to be plugged.
-_PLUGGED_WITHIN: Final = 10.0
+#: Seconds for a backend to be plugged: programs are started for it, which takes long on a host that is busy.
+_PLUGGED_WITHIN: Final = 30.0
 
 
 class Attachments:
     """Devices come and go. For the event loop."""
 
-    def __init__(self, parts: Parts, detachments: Detachments, keeping: Keeping) -> None:
+    def __init__(self, parts: Parts, detachments: Detachments, keeping: Keeping, networks: Networks) -> None:
         self._parts = parts
+        self._networks = networks
         self._detachments = detachments
         self._keeping = keeping
 
@@ -266,9 +268,11 @@ class Attachments:
                 if (mac or "").lower() == nic.mac:
                     raise AlreadyExists(f'The mac "{nic.mac}" is already defined')
             numbered = replace(nic, devid=devid)
-            ready = prepare.prepare_nic(numbered, "vif")
+            ready = prepare.prepare_nic(await self._networks.resolved_card(numbered, info.name, "vif"), "vif")
         undo = TakeDevice(info.uuid, domid, VIF, devid, nic.mac or "")
         async with operation.step("connecting", undo=undo):
+            # The hotplug watch looks there for how to plug it in, and behind which guard.
+            await reconfigure(parts.kept, info.uuid, domid, ConfigChange(nic=numbered).apply)
             document = nic_json(ready, devid, NO_SCRIPT)
             if ready.script != NO_SCRIPT:
                 await parts.workers.call(parts.libxl.add_device, domid, "nic", document)
@@ -276,7 +280,6 @@ class Attachments:
                 await self._note(domid, "nic", document)
                 await making.make(parts.store, DeviceKind.VIF, domid, devid, making.nic_ends(ready, devid))
                 await parts.hotplug.wait_plugged(domid, vbds=[], vifs=[devid], within=_PLUGGED_WITHIN)
-            await reconfigure(parts.kept, info.uuid, domid, ConfigChange(nic=numbered).apply)
         operation.result(domid=domid)
         parts.tell(EventKind.DEVICE_ATTACHED, info, device=VIF, devid=str(devid))
         return numbered

@@ -47,7 +47,7 @@ Make = Callable[[dict[str, Any]], Awaitable[int]]
 QEMU_LOGS: Final = Path("/var/log/xen")
 
 #: Seconds for all devices of a domain; libxl gives each 10 s to its backend before.
-_PLUGGED_WITHIN: Final = 10.0
+_PLUGGED_WITHIN: Final = 30.0
 #: Seconds for what a destroyed domain leaves to go away: backends, loop devices.
 _GONE_WITHIN: Final = 10.0
 _LOOK_EVERY: Final = 0.01
@@ -66,8 +66,11 @@ class Builder:
         kept: KeptDomains,
         listing: Listing,
         claims: DiskClaims,
+        *,
+        resolve: Callable[[DomainConfig], Awaitable[DomainConfig]],
     ) -> None:
         self._store = store
+        self._resolve = resolve  #: names of networks become bridges and addresses
         self._libxl = libxl
         self._workers = workers
         self._hotplug = hotplug
@@ -177,6 +180,7 @@ class Builder:
         async with self._claims.checking() as others:
             prepare.check_identity(config, await self._listing.list())
             await self._check_guest_type(config.guest_type)
+            config = await self._resolve(config)
             prepared = await self._workers.call(prepare.prepare, config, self._blobs, others)
             self._claims.hold(config.uuid or "", config.name, prepared.claims)
         return prepared

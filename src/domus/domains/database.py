@@ -56,6 +56,13 @@ MIGRATIONS: Final = (
         WHERE EXISTS (SELECT 1 FROM managed AS m WHERE m.uuid = r.uuid AND m.revision = r.number);
     ALTER TABLE managed DROP COLUMN start;
     """,
+    # named networks, and the addresses that cards have in them
+    """
+    CREATE TABLE network (name TEXT PRIMARY KEY, config BLOB NOT NULL) WITHOUT ROWID;
+    CREATE TABLE network_address (network TEXT NOT NULL, mac TEXT NOT NULL, address TEXT NOT NULL,
+                                  name TEXT NOT NULL, PRIMARY KEY (network, mac), UNIQUE (network, address))
+                                  WITHOUT ROWID;
+    """,
 )
 
 

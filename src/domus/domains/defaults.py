@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from domus.model.config import DomainConfig
+from domus.model.config import DomainConfig, Nic
 from domus.model.machine import Vnc
 from domus.model.settings import GuestDefaults
 
@@ -13,12 +13,7 @@ def filled(config: DomainConfig, defaults: GuestDefaults) -> DomainConfig:
     """`config` with the host's bridge, and its ways of VNC displays, where it names none."""
     if defaults == GuestDefaults():
         return config
-    nics = tuple(
-        replace(nic, bridge=defaults.bridge)
-        if defaults.bridge and nic.bridge is None and nic.network is None and nic.script is None
-        else nic
-        for nic in config.nics
-    )
+    nics = tuple(_nic(nic, defaults) for nic in config.nics)
     framebuffers = tuple(
         replace(each, vnc=_vnc(each.vnc, defaults), keymap=each.keymap or defaults.keymap or None)
         for each in config.framebuffers
@@ -27,6 +22,12 @@ def filled(config: DomainConfig, defaults: GuestDefaults) -> DomainConfig:
     if hvm is not None:
         hvm = replace(hvm, vnc=_vnc(hvm.vnc, defaults), keymap=hvm.keymap or defaults.keymap or None)
     return replace(config, nics=nics, framebuffers=framebuffers, hvm=hvm)
+
+
+def _nic(nic: Nic, defaults: GuestDefaults) -> Nic:
+    if nic.network is not None or nic.script is not None:
+        return nic
+    return replace(nic, bridge=nic.bridge or defaults.bridge or None, script=defaults.vif_script or None)
 
 
 def _vnc(vnc: Vnc, defaults: GuestDefaults) -> Vnc:

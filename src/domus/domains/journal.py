@@ -18,6 +18,7 @@ import msgspec
 from domus.domains.changes import ConfigChange
 from domus.domains.database import Database
 from domus.model.config import Disk, PciDevice
+from domus.model.networks import Network
 from domus.model.operation import Operation
 
 #: Final operations that can still be asked about.
@@ -233,6 +234,15 @@ class FinishDelete(msgspec.Struct, frozen=True, tag="finish-delete"):
     uuid: str
 
 
+class StopNetwork(msgspec.Struct, frozen=True, tag="stop-network"):
+    """Take away what a named network has in dom0.
+
+    Both ways: it undoes a start, and finishes a stop that was cut off.
+    """
+
+    network: Network  #: as it was defined then
+
+
 class FinishResume(msgspec.Struct, frozen=True, tag="finish-resume"):
     """The suspended domain is back in memory: its file must not be resumed again, and it may run."""
 
@@ -278,6 +288,7 @@ UndoRecord = (
     | FinishDelete
     | FinishResume
     | SettleMove
+    | StopNetwork
 )
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -20,13 +20,14 @@ from domus.config import vdev
 from domus.devices import old_scripts, vif
 from domus.devices.backends import NO_SCRIPT
 from domus.devices.vbd import Claim, Plugging, check_claim, is_writable, plugging
+from domus.devices.vif import Mode
 from domus.domains import bootloaders
 from domus.domains.kept import Kept
 from domus.model.config import Disk, DiskFormat, DomainConfig, GuestType, Nic
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, Conflict, Forbidden, InUse, NotFound
 from domus.model.names import check_domain_name, check_uuid
-from domus.network import bridges
+from domus.network import bridges, guards, vlans
 from domus.storage import blobs, dom0_use, formats, targets
 from domus.storage.blobs import BlobStore
 
@@ -253,21 +254,103 @@ def prepare_nic(nic: Nic, where: str) -> Nic:
     """A card with its bridge and the size of its packets, as they are on this host.
 
     Raises:
-        NotFound: there is no such bridge or network.
+        NotFound: there is no such bridge, device or network.
         Conflict: the name of its device is taken.
+        BadInput: its script, or an address, is none.
     """
-    if nic.script is not None or nic.backend_domain not in _DOM0:
+    if nic.backend_domain not in _DOM0:
         return nic
+    how = vif.mode(nic.script)
+    if how is None:
+        return replace(nic, script=own_script(nic.script or "", where))
     if nic.network is not None:
         raise NotFound(f"this host has no network {nic.network!r}", where=where, hint="name a bridge instead")
+    if nic.vifname is not None and bridges.has_device(bridges.check_device_name(nic.vifname)):
+        raise Conflict(f"a network device {nic.vifname!r} exists already", where=where)
+    guards.known(nic.ips)
+    match how:
+        case Mode.BRIDGE:
+            ready = _bridged(nic, where)
+        case Mode.SWITCH:
+            ready = _switched(nic, where)
+        case Mode.ROUTE | Mode.NAT:
+            ready = _routed(nic, how, where)
+    return replace(ready, script=NO_SCRIPT)
+
+
+def _bridged(nic: Nic, where: str) -> Nic:
+    nic = _with_vlan(nic)
     bridge = bridges.default() if nic.bridge is None else bridges.require(nic.bridge, where=where)
     if bridge is None:
         raise NotFound("this host has no bridge", where=where, hint="ip link add xenbr0 type bridge")
-    if nic.vifname is not None and bridges.has_device(bridges.check_device_name(nic.vifname)):
-        raise Conflict(f"a network device {nic.vifname!r} exists already", where=where)
+    if nic.vlan is not None:
+        vlans.parse(nic.vlan)
+        if not bridges.filters_vlans(bridge):
+            hint = f"ip link set {bridge} type bridge vlan_filtering 1"
+            raise BadInput(f"bridge {bridge!r} does not tell VLANs apart", where=where, hint=hint)
     # A guest that sends larger packets than its bridge takes would lose them without a word.
     size = bridges.mtu(bridge) if nic.mtu is None else nic.mtu
-    return replace(nic, bridge=bridge, script=NO_SCRIPT, mtu=None if size == bridges.DEFAULT_MTU else size)
+    return replace(nic, bridge=bridge, mtu=None if size == bridges.DEFAULT_MTU else size)
+
+
+def _with_vlan(nic: Nic) -> Nic:
+    """`bridge=xenbr0.10` is VLAN 10 of xenbr0, unless there is a bridge of that name."""
+    name, _, number = (nic.bridge or "").rpartition(".")
+    if (
+        nic.vlan is None
+        and number.isdecimal()
+        and bridges.exists(name)
+        and not bridges.exists(nic.bridge or "")
+    ):
+        return replace(nic, bridge=name, vlan=number)
+    return nic
+
+
+def _switched(nic: Nic, where: str) -> Nic:
+    if not nic.bridge:
+        raise BadInput("a card of Open vSwitch names its bridge", where=where, hint="bridge=ovs0.10")
+    if nic.isolated or nic.vlan is not None:
+        hint = "VLANs keep guests apart there: bridge=ovs0.10:20"
+        raise BadInput("isolated= and vlan= are for cards in a Linux bridge", where=where, hint=hint)
+    vlans.of_switch(nic.bridge)
+    return nic
+
+
+def _routed(nic: Nic, how: Mode, where: str) -> Nic:
+    if how is Mode.ROUTE and not nic.ips:
+        raise BadInput("a routed card needs its address", where=where, hint="ip=192.0.2.5")
+    if nic.isolated:
+        raise BadInput("isolated=yes is for cards in a bridge", where=where)
+    if nic.gateway_device is not None and not bridges.has_device(
+        bridges.check_device_name(nic.gateway_device)
+    ):
+        raise NotFound(f"gatewaydev: this host has no device {nic.gateway_device!r}", where=where)
+    # libxl would note the bridge of its own choice.
+    return replace(nic, bridge=nic.bridge or "")
+
+
+def own_script(name: str, where: str) -> str:
+    """The path of a user's own hotplug script, which libxl runs as root.
+
+    Raises:
+        NotFound: it is not there.
+        Forbidden: others than root could have written it.
+        BadInput: it cannot be executed.
+    """
+    path = SCRIPTS / name  # an absolute name stands by itself
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise NotFound(f"script {str(path)!r}: {error.strerror}", where=where) from None
+    if not stat.S_ISREG(facts.st_mode) or not os.access(path, os.X_OK):
+        raise BadInput(f"script {str(path)!r} cannot be executed", where=where, hint=f"chmod 755 {path}")
+    if facts.st_uid != 0 or facts.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise Forbidden(
+            f"script {str(path)!r} would be run as root, and others can write it",
+            where=where,
+            hint=f"chown root {path}; chmod go-w {path}",
+        )
+    return str(path)
 
 
 def _with_images(config: DomainConfig, store: BlobStore) -> DomainConfig:

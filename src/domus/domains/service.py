@@ -45,6 +45,7 @@ from domus.domains.memory import Memory
 from domus.domains.migration.link import Connect
 from domus.domains.migration.moves import Moves
 from domus.domains.migration.service import Migration, unconnected
+from domus.domains.networks import Networks
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.passthrough import Passthrough
@@ -58,6 +59,7 @@ from domus.domains.suspending import Suspending
 from domus.domains.transfer import Transfer
 from domus.domains.undoing import Undoing
 from domus.domains.vcpus import Vcpus
+from domus.domains.wanted_cards import WantedCards
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
 from domus.model.config import DomainConfig
@@ -72,6 +74,7 @@ from domus.xen.xenstore import XenStore
 
 if TYPE_CHECKING:
     from domus.domains.doctor import Doctor
+    from domus.domains.network_check import NetworkCheck
 
 log = logging.getLogger(__name__)
 
@@ -105,11 +108,19 @@ class Domains:
         self._kept = kept
         self._workers = Workers()
         self._locks = DomainLocks()
-        self._hotplug = Hotplug(store)
+        self._hotplug = Hotplug(store, WantedCards(store, kept).find)
         self._listing = Listing(store, libxl, self._workers)
         claims = DiskClaims(self._hotplug, self._listing, self._workers)
         self._builder = Builder(
-            store, libxl, self._workers, self._hotplug, blobs, kept, self._listing, claims
+            store,
+            libxl,
+            self._workers,
+            self._hotplug,
+            blobs,
+            kept,
+            self._listing,
+            claims,
+            resolve=lambda config: self.networks.resolved(config),
         )
         self._parts = Parts(
             store=store,
@@ -139,7 +150,8 @@ class Domains:
         self._detachments = Detachments(self._parts, keeping)
         self.stored = Stored(self._parts)
         self._disk_troubles = DiskTroubles(self._parts, self.stored)
-        self.attachments = Attachments(self._parts, self._detachments, keeping)
+        self.networks = Networks(self._parts, state_dir / "networks")
+        self.attachments = Attachments(self._parts, self._detachments, keeping, self.networks)
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
         self.saving = Saving(self._parts)
@@ -168,6 +180,7 @@ class Domains:
             vcpus=self.vcpus,
             cpupools=self.cpupools,
             migration=self.migration,
+            networks=self.networks,
         )
         self.autostart = Autostart(
             self._parts,
@@ -199,6 +212,13 @@ class Domains:
         from domus.domains.doctor import Doctor
 
         return Doctor(self._parts, self.stored)
+
+    @cached_property
+    def network_check(self) -> NetworkCheck:
+        """What follows guests' packets; imported when somebody asks."""
+        from domus.domains.network_check import NetworkCheck
+
+        return NetworkCheck(self._parts, self.networks)
 
     @classmethod
     async def open(
@@ -242,8 +262,10 @@ class Domains:
     async def _start(self) -> None:
         await self._workers.call(sweep)
         await self._workers.call(bootloaders.clear)
+        await self.networks.note()
         await self._hotplug.start()
         await self.operations.recover()
+        await self.networks.begin()
         await self._forget_gone()
         await self.migration.start()
         await self._lifecycle.start()
@@ -273,6 +295,7 @@ class Domains:
         await self._endings.close()
         await self.migration.close()
         await self._disk_troubles.close()
+        await self.networks.close()
         await self.operations.close()
         await self._hotplug.close()
         await self.events.close()

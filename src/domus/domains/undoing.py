@@ -29,6 +29,7 @@ from domus.domains.journal import (
     SettleDevice,
     SettleMove,
     SettlePci,
+    StopNetwork,
     TakeDevice,
     TakeNew,
     TakePci,
@@ -41,6 +42,7 @@ from domus.domains.keeping import Keeping
 from domus.domains.managed import Managed
 from domus.domains.memory import Memory
 from domus.domains.migration.service import Migration
+from domus.domains.networks import Networks
 from domus.domains.parts import Parts
 from domus.domains.passthrough import Passthrough
 from domus.domains.saving import Saving
@@ -68,6 +70,7 @@ class Undoing:
         vcpus: Vcpus,
         cpupools: Cpupools,
         migration: Migration,
+        networks: Networks,
     ) -> None:
         self._parts = parts
         self._managed = managed
@@ -82,6 +85,7 @@ class Undoing:
         self._vcpus = vcpus
         self._cpupools = cpupools
         self._migration = migration
+        self._networks = networks
 
     async def undo(self, record: UndoRecord) -> bool:
         """Do what `record` says; True: what its operation was for is done by that."""
@@ -122,6 +126,8 @@ class Undoing:
                 await self._cpupools.undo(record)
             case FinishDelete(uuid):
                 await self._managed.forget(uuid)
+            case StopNetwork():
+                await self._networks.undo(record)
             case FinishResume():
                 await self._suspending.finish(record)
             case SettleMove():

@@ -149,11 +149,16 @@ class Nic(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_
     mtu: int | None = None
     rate_bytes: int | None = None  #: bytes that may be sent per `rate_interval_us`
     rate_interval_us: int | None = None  #: microseconds
-    script: str | None = None  #: the user's own hotplug script instead of xend's plugging
-    gateway_device: str | None = None  #: for routed vifs
+    #: "vif-bridge", "vif-route" or "vif-nat", whose work xend does, or the user's own; None: vif-bridge
+    script: str | None = None
+    gateway_device: str | None = (
+        None  #: of routed cards: towards the outside; None: where the default route goes
+    )
     vlan: str | None = None
     backend_domain: str | None = None
     trusted: bool | None = None
+    antispoof: bool | None = None  #: False: it may send from any address, as a router or a bridge has to
+    isolated: bool | None = None  #: True: it does not reach other isolated cards of its bridge
 
 
 class DomainConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):

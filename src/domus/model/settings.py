@@ -9,6 +9,7 @@ class GuestDefaults(msgspec.Struct, frozen=True, kw_only=True):
     """What a guest gets whose configuration does not say."""
 
     bridge: str = ""  #: the bridge of its cards; "": the host's only or first one
+    vif_script: str = ""  #: how its cards are plugged in; "": into a bridge
     vnc_listen: str = ""  #: where its VNC display listens; "": on the loopback
     vnc_password: str | None = None  #: of its VNC display; None: none is asked for
     keymap: str = ""  #: of its display, such as "de"; "": QEMU's own

@@ -6,25 +6,19 @@ through a shell, and only after `check_device_name`.
 
 from __future__ import annotations
 
-import contextlib
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from domus.model.errors import BadInput, NotFound
-from domus.programs import arun
-
-SYS_NET: Final = Path("/sys/class/net")
-PROC_IPV6: Final = Path("/proc/sys/net/ipv6/conf")
+from domus.network.iproute import SYS_NET, ip, set_ports, set_switch
 
 #: What every bridge and vif has unless told otherwise (linux/if_ether.h, ETH_DATA_LEN).
 DEFAULT_MTU: Final = 1500
 
 #: linux/if.h: IFNAMSIZ is 16, with the final zero.
 _DEVICE_NAME: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,14}")
-
-# Seconds: `ip` takes 0.1 s on an emulated host; more means that the kernel hangs.
-_IP_WITHIN: Final = 20.0
 
 
 def check_device_name(name: str) -> str:
@@ -66,6 +60,11 @@ def require(name: str, *, where: str = "") -> str:
     raise NotFound(f"bridge {name[:40]!r} does not exist (this host has: {have})", where=where)
 
 
+def filters_vlans(name: str) -> bool:
+    """A bridge tells VLANs apart."""
+    return _number(SYS_NET / name / "bridge" / "vlan_filtering") == 1
+
+
 def ports(name: str) -> set[str]:
     """The devices plugged into a bridge; empty when there is no such bridge."""
     try:
@@ -84,8 +83,11 @@ def has_device(name: str) -> bool:
     return (SYS_NET / name).is_dir()
 
 
-async def add_port(bridge: str, device: str, *, mtu: int | None = None) -> None:
+async def add_port(bridge: str, device: str, *, mtu: int | None = None, flags: Sequence[str] = ()) -> None:
     """Plug a device into a bridge and set it up. May be called twice.
+
+    Args:
+        flags: commands of `bridge` about the port, carried out while nothing passes it yet.
 
     Effect:
         Dom0 itself does not speak on the device: no ARP, no IPv6 of its own, as its guest is no
@@ -96,13 +98,18 @@ async def add_port(bridge: str, device: str, *, mtu: int | None = None) -> None:
     """
     silence_ipv6(device)
     size = () if mtu is None else ("mtu", str(mtu))
-    await _ip("link", "set", "dev", device, *size, "arp", "off", "master", bridge, "up")
+    if not flags:
+        await ip("link", "set", "dev", device, *size, "arp", "off", "master", bridge, "up")
+        return
+    await ip("link", "set", "dev", device, "down", *size, "arp", "off", "master", bridge)
+    await set_ports(flags)
+    await ip("link", "set", "dev", device, "up")
 
 
 async def remove_port(device: str) -> None:
     """Set a device down and take it out of its bridge; harmless when it is gone or in none."""
     if has_device(device):
-        await _ip("link", "set", "dev", device, "nomaster", "down")
+        await ip("link", "set", "dev", device, "nomaster", "down")
 
 
 async def rename(device: str, name: str) -> None:
@@ -111,18 +118,12 @@ async def rename(device: str, name: str) -> None:
     Raises:
         ProgramFailed: the name is taken, or the device is gone or up.
     """
-    await _ip("link", "set", "dev", device, "name", check_device_name(name))
+    await ip("link", "set", "dev", device, "name", check_device_name(name))
 
 
 def silence_ipv6(device: str) -> None:
     """Let dom0 have no IPv6 address on a device; before it is set up."""
-    # Absent: no IPv6 in this kernel, or the device is gone, which whoever comes next will say better.
-    with contextlib.suppress(OSError):
-        (PROC_IPV6 / device / "disable_ipv6").write_text("1")
-
-
-async def _ip(*words: str) -> None:
-    await arun(["ip", *words], within=_IP_WITHIN)
+    set_switch(f"ipv6/conf/{device}/disable_ipv6", "1", needed=False)
 
 
 def _number(path: Path) -> int:

@@ -31,6 +31,8 @@ _KEYS: Final = [
     "vlan",
     "network",
     "be_mac",
+    "antispoof",
+    "isolated",
 ]
 _KINDS: Final = {
     "ioemu": NicKind.IOEMU,
@@ -43,6 +45,7 @@ _MAC: Final = re.compile(r"([0-9a-fA-F]{2})([:-])([0-9a-fA-F]{2}\2){4}[0-9a-fA-F
 _RATE: Final = re.compile(r"([0-9]{1,12})([GMK]?)([Bb])/s(?:@([0-9]{1,12})([mu]?)s?)?")
 _FACTORS: Final = {"": 1, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000}
 _UINT32: Final = (1 << 32) - 1
+_SAID: Final = {"1": True, "yes": True, "on": True, "0": False, "no": False, "off": False}
 _VLAN: Final = re.compile(r"[0-9pu/x+\-]{1,200}")
 
 
@@ -105,6 +108,11 @@ def _entry(reading: Reading, spec: Spec, key: str, text: str, values: dict[str, 
         values["vifname"] = text
         if len(text) > 15 or "/" in text:
             spec.error(f"vifname {text[:40]!r} must have up to 15 characters and no /", near=text)
+            return False
+    elif key in ("antispoof", "isolated"):
+        values[key] = _SAID.get(text.lower())
+        if values[key] is None:
+            spec.error(f"{key} is yes or no, not {text[:40]!r}", near=text)
             return False
     elif key == "vlan":
         values["vlan"] = text

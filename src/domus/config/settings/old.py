@@ -68,7 +68,9 @@ def _vif_script(value: str) -> Meaning:
     bridge = next((word.removeprefix("bridge=") for word in words if word.startswith("bridge=")), "")
     found: dict[str, Value] = {"guests.bridge": bridge} if bridge else {}
     if words[:1] not in (["vif-bridge"], []):
-        return Meaning(found, "xend plugs cards into bridges itself and runs no script; script= in vif does")
+        found["guests.vif_script"] = words[0]
+        if device := next((word for word in words[1:] if word.startswith("netdev=")), ""):
+            return Meaning(found, f"{device} is gatewaydev= in vif")
     return Meaning(found)
 
 

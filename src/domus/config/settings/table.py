@@ -82,6 +82,11 @@ SETTINGS: Final = {
         Setting("log.level", "info", "The least important lines that are logged.", "level"),
         Setting("guests.bridge", "", "Bridge of cards that name none; empty: the host's.", "bridge"),
         Setting(
+            "guests.vif_script",
+            "",
+            "How cards are plugged in that do not say: vif-route, vif-nat, or a script; empty: bridged.",
+        ),
+        Setting(
             "guests.vnc_listen", "", "Where VNC displays listen; empty: on the loopback only.", "address"
         ),
         Setting("guests.vnc_password", "", "Password of VNC displays; empty: none is asked for."),

@@ -123,7 +123,7 @@ def _only_there(device: Branch) -> list[str | None]:
 
 _of_vif: Final = _pairs(
     *("type", "mac", "bridge", "ip", "script", "backend", "vifname", "rate", "model"),
-    *("devid", "mtu", "vlan", "gatewaydev", "network"),  # ours
+    *("devid", "mtu", "vlan", "gatewaydev", "network", "antispoof", "isolated"),  # ours
 )
 
 #: type of a device -> (parameter, its specifications)

@@ -104,6 +104,7 @@ def uname(disk: Disk) -> str:
 
 def nic_text(nic: Nic, made: Variables) -> str:
     """A network card."""
+    is_xls = made.dialect == "xl"
     kind = None if nic.kind is None else ("ioemu" if nic.kind is NicKind.IOEMU else "vif")
     text = joined(
         (
@@ -121,10 +122,13 @@ def nic_text(nic: Nic, made: Variables) -> str:
             ("gatewaydev", nic.gateway_device),
             ("vlan", nic.vlan),
             ("backend", nic.backend_domain),
+            *(() if is_xls else (("antispoof", nic.antispoof), ("isolated", nic.isolated))),
         )
     )
-    if nic.network is not None and made.dialect == "xl":
+    if nic.network is not None and is_xls:
         made.lose("vif network: xl knows bridges only")
+    if is_xls and (nic.antispoof is not None or nic.isolated):
+        made.lose("vif antispoof, isolated: xl has no packet filters")
     if nic.trusted is None:
         return text
     flag = "trusted" if nic.trusted else "untrusted"

@@ -1,0 +1,66 @@
+"""A guest whose shell a test speaks to."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from domus.model.config import DomainConfig, Nic
+from tests.domains.guests import Shell, create, wait_until_up
+
+if TYPE_CHECKING:
+    from domus.client import Client
+    from domus.lab.host import LabHost
+
+#: xend breaks a console off that nobody reads; seconds
+_KEPT_OPEN = 10
+
+
+class GuestShell:
+    """The shell of a guest, connected while it is spoken to."""
+
+    def __init__(self, client: Client, name: str, held: ExitStack) -> None:
+        self._client = client
+        self._name = name
+        self._held = held
+        self._shell: Shell | None = None
+        self._used = 0.0
+
+    def run(self, command: str) -> str:
+        """What a command prints; it must succeed."""
+        if self._shell is None or time.monotonic() - self._used > _KEPT_OPEN:
+            self._held.close()
+            self._shell = Shell(self._held.enter_context(self._client.console(self._name, scrollback=False)))
+        try:
+            return self._shell.run(command)
+        finally:
+            self._used = time.monotonic()
+
+
+#: starts a small guest without a disk
+Boot = Callable[..., GuestShell]
+
+
+@pytest.fixture(scope="module")
+def client(lab_host: LabHost) -> Iterator[Client]:
+    with lab_host.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def boot(client: Client, guest_config: DomainConfig) -> Iterator[Boot]:
+    with ExitStack() as consoles:
+
+        def start(name: str, *nics: Nic, kernel_ip: str = "", **changed: Any) -> GuestShell:
+            words = f"console=hvc0 quiet name={name} {kernel_ip and f'ip={kernel_ip}'}"
+            config = replace(guest_config, name=name, nics=nics, disks=(), cmdline=words, **changed)
+            create(client, config)
+            wait_until_up(client, name)
+            return GuestShell(client, name, consoles.enter_context(ExitStack()))
+
+        yield start
