@@ -48,10 +48,12 @@ def test_without_a_viewer_the_next_step_is_told(monkeypatch: pytest.MonkeyPatch,
 @pytest.mark.parametrize(("user", "own"), [(os.getuid(), True), (65534, False)])
 def test_another_user_of_this_machine_is_kept_from_the_display(user: int, own: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(60)
         connect = (
             "import os, socket, sys\n"
-            f"os.setuid({user})\n"
-            f"connection = socket.create_connection(('127.0.0.1', {server.getsockname()[1]}))\n"
+            "connection = socket.socket()\n"
+            f"os.setuid({user})\n"  # from here on Python's own modules may be out of reach
+            f"connection.connect(('127.0.0.1', {server.getsockname()[1]}))\n"
             "sys.stdin.read()\n"
         )
         with subprocess.Popen([sys.executable, "-c", connect], stdin=subprocess.PIPE) as other:
