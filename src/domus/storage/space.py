@@ -26,6 +26,8 @@ Rows = list[dict[str, str]]
 def mount_point(path: str) -> str:
     """Where the file system of a file is mounted."""
     here = Path(os.path.realpath(path))
+    # An overlay gives files other devices than their folders (Linux, filesystems/overlayfs.rst).
+    here = here if here.is_dir() else here.parent
     device = here.stat().st_dev
     while here != here.parent and here.parent.stat().st_dev == device:
         here = here.parent
