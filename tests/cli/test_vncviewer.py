@@ -51,8 +51,8 @@ def test_another_user_of_this_machine_is_kept_from_the_display(user: int, own: b
         server.settimeout(60)
         connect = (
             "import os, socket, sys\n"
-            "connection = socket.socket()\n"
             f"os.setuid({user})\n"  # from here on Python's own modules may be out of reach
+            "connection = socket.socket()\n"
             f"connection.connect(('127.0.0.1', {server.getsockname()[1]}))\n"
             "sys.stdin.read()\n"
         )
