@@ -39,7 +39,10 @@ def run(call: Call) -> int:
 
 
 def carry(connection: socket.socket, source: int, sink: int) -> None:
-    """Copy bytes both ways until xend hangs up, or the input has ended and xend has been silent for long."""
+    """Copy bytes both ways until xend hangs up.
+
+    When the input has ended, until nobody reads the output any more, or xend has been silent for long.
+    """
     connection.setblocking(True)
     poll = select.poll()
     poll.register(connection, select.POLLIN)
@@ -47,6 +50,8 @@ def carry(connection: socket.socket, source: int, sink: int) -> None:
     within: float | None = None
     while ready := poll.poll(within):
         descriptors = {descriptor for descriptor, _ in ready}
+        if sink in descriptors:
+            return
         if connection.fileno() in descriptors:
             data = connection.recv(_PIECE)
             if not data:
@@ -59,4 +64,5 @@ def carry(connection: socket.socket, source: int, sink: int) -> None:
             else:
                 # xend would take a half-closed connection for one that is gone, with the answer owed.
                 poll.unregister(source)
+                poll.register(sink, 0)  # tells errors and hang-ups only
                 within = QUIET * 1000
