@@ -10,9 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
+from pathlib import Path
 from typing import Final
 
 ROOT: Final = "/local/domain/0/backend"
+
+#: The kernel's own backends, each a directory such as "vbd-3-51712" (Linux drivers/xen/xenbus).
+SYS_BACKENDS: Final = Path("/sys/bus/xen-backend/devices")
 
 #: What libxl starts in place of a hotplug script for the devices that xend plugs itself.
 NO_SCRIPT: Final = "/bin/true"
@@ -75,6 +79,11 @@ class DeviceRef:
         """Where the kernel says what went wrong with the backend."""
         # Linux drivers/xen/xenbus/xenbus_client.c, xenbus_va_dev_error
         return f"/local/domain/0/error/backend/{self.kind}/{self.domid}/{self.devid}/error"
+
+    @property
+    def kernel_path(self) -> Path:
+        """Where sysfs shows it, while a driver of the kernel serves it."""
+        return SYS_BACKENDS / f"{self.kind}-{self.domid}-{self.devid}"
 
     def __str__(self) -> str:
         return f"{self.devid} ({self.kind})"

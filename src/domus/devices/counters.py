@@ -11,12 +11,12 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Final, TypeVar
 
+from domus.devices.backends import SYS_BACKENDS
 from domus.model.statistics import DiskCounters, NicCounters
 
 T = TypeVar("T")
 
 NETWORK_DEVICES: Final = Path("/proc/net/dev")
-BACKENDS: Final = Path("/sys/bus/xen-backend/devices")
 
 #: an emulated card has a tap device beside its vif; the guest uses one of the two
 _VIF: Final = re.compile(r"vif([0-9]{1,5})\.([0-9]{1,9})(?:-emu)?")
@@ -43,7 +43,7 @@ def nics(table: Path = NETWORK_DEVICES) -> dict[int, tuple[NicCounters, ...]]:
     return _by_domain(found)
 
 
-def disks(folder: Path = BACKENDS) -> dict[int, tuple[DiskCounters, ...]]:
+def disks(folder: Path = SYS_BACKENDS) -> dict[int, tuple[DiskCounters, ...]]:
     """Counters of all vbds, by domid; each domain's by devid. A vbd that goes meanwhile is left out."""
     found: dict[tuple[int, int], DiskCounters] = {}
     try:

@@ -143,6 +143,21 @@ async def unmake(store: XenStore, device: Attached) -> None:
     await store.transaction(body)
 
 
+async def sweep(store: XenStore, device: DeviceRef) -> None:
+    """Remove what a backend of the kernel wrote into its directory after that had been removed.
+
+    A blkback that is about to connect then writes its features all the same (Linux drivers/block/xen-blkback/
+    xenbus.c, connect), and the device would seem to be there for ever. To be called when the kernel's device
+    is gone; a device that was made anew meanwhile says where its frontend is, and stays.
+    """
+
+    async def body(tx: Transaction) -> None:
+        if await tx.read(f"{device.path}/frontend") is None and await tx.list(device.path) is not None:
+            await _remove(tx, device.path)
+
+    await store.transaction(body)
+
+
 def _directory(
     tx: Transaction, path: str, nodes: Mapping[str, str], permissions: list[Permission] | None
 ) -> list[Awaitable[None]]:

@@ -23,8 +23,6 @@ from domus.storage.targets import DeviceNumber, Target
 #: What has to be known of a backend to decide, and to know what it occupies.
 NODES: Final = ("script", "state", "hotplug-status", "physical-device", "params", "mode")
 
-SYS_BACKENDS: Final = Path("/sys/bus/xen-backend/devices")
-
 
 class Plugging(StrEnum):
     """How a disk's bytes reach its backend."""
@@ -196,4 +194,4 @@ def parse_physical_device(text: str | None) -> DeviceNumber | None:
 def is_served(device: DeviceRef) -> bool:
     """Blkback has the device open."""
     # It makes this attribute as soon as it has (xen-blkback/xenbus.c, xenvbd_sysfs_addif).
-    return (SYS_BACKENDS / f"vbd-{device.domid}-{device.devid}" / "physical_device").exists()
+    return (device.kernel_path / "physical_device").exists()

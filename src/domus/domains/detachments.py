@@ -85,7 +85,7 @@ class Detachments:
     async def _remove(self, uuid: str, device: Attached, keep: KeepChange | None) -> None:
         """Take a device away, and what it leaves in dom0; then it is not in the kept configuration either."""
         parts = self._parts
-        left = Leftovers(parts.hotplug, device.ref)
+        left = Leftovers(parts.store, parts.hotplug, device.ref)
         (script,) = await attached.backend_nodes(parts.store, device, "script")
         if device.ref is not None and (script == NO_SCRIPT or await self._is_unserved(device.ref)):
             await making.unmake(parts.store, device)

@@ -47,10 +47,14 @@ class DomainLocks:
         finally:
             self.release(*keys)
 
-    async def take_when_free(self, *keys: str, domain: str, doing: str) -> None:
-        """Take locks, once all of them are free."""
+    async def wait_free(self, *keys: str) -> None:
+        """Wait until all of them are free."""
         while any(key in self._held for key in keys):
             await self._freed.wait()
+
+    async def take_when_free(self, *keys: str, domain: str, doing: str) -> None:
+        """Take locks, once all of them are free."""
+        await self.wait_free(*keys)
         self.take(*keys, domain=domain, doing=doing)
 
     def is_held(self, key: str) -> bool:

@@ -89,18 +89,25 @@ class Reconciling:
         return hotplug.numbers(domid, _DISKS) - disks, hotplug.numbers(domid, (DeviceKind.VIF,)) - nics
 
     async def _follow(self, kept: Kept, domid: int) -> None:
-        name, uuid = kept.config.name, kept.uuid
-        # What xend itself has under way keeps its own account, and ends first.
-        await self._parts.locks.take_when_free(uuid, domain=name, doing="its devices are being looked at")
+        name, uuid, locks = kept.config.name, kept.uuid, self._parts.locks
         try:
-            for change in await self._changes(uuid, domid):
-                text = msgspec.json.encode(change).decode()
-                log.info("%s: others changed its devices: %s", name, text)
-                await reconfigure(self._parts.kept, uuid, domid, change.apply)
+            while True:
+                # What xend itself has under way keeps its own account, and ends first. No lock is held
+                # meanwhile: nobody asked for this, and nobody's wish may be refused for it.
+                await locks.wait_free(uuid)
+                changes = await self._changes(uuid, domid)
+                if not locks.is_held(uuid):
+                    break
+
+            def follow(config: DomainConfig) -> DomainConfig:
+                for change in changes:
+                    log.info("%s: others changed its devices: %s", name, msgspec.json.encode(change).decode())
+                    config = change.apply(config)
+                return config
+
+            await reconfigure(self._parts.kept, uuid, domid, follow)
         except DomusError as error:
             log.warning("devices of %s: %s", name, error.for_user())
-        finally:
-            self._parts.locks.release(uuid)
 
     async def _changes(self, uuid: str, domid: int) -> list[ConfigChange]:
         """What is to be changed, once both XenStore and libxl have it; nothing of a domain that is going."""

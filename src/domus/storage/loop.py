@@ -195,6 +195,14 @@ def backing_file(path: str) -> str | None:
     return text.removesuffix("\n") or None
 
 
+def clears_itself(path: str) -> bool:
+    """The kernel takes the loop device away when its last user closes it, as it does with ours."""
+    try:
+        return (SYS_BLOCK / Path(path).name / "loop/autoclear").read_text().strip() == "1"
+    except OSError:
+        return False
+
+
 def attached() -> dict[str, str]:
     """Every attached loop device of the host, and the file behind it."""
     devices = (f"/dev/{entry.parent.parent.name}" for entry in SYS_BLOCK.glob("loop*/loop/backing_file"))
