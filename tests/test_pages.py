@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -20,6 +21,33 @@ def test_every_test_that_a_page_names_is_there(page: str) -> None:
     assert set(re.findall(r"`(test_\w+)`", written)) - tests == set()
     files = set(re.findall(r"`(tests/[\w./]+)`", written))
     assert [path for path in files if not (ROOT / path).exists()] == []
+
+
+def test_what_only_the_soak_shows_is_marked_in_the_specification() -> None:
+    written = (ROOT / "SPECIFICATION.md").read_text()
+    soaked, others, files = set[str](), set[str](), set[str]()
+    for path in (ROOT / "tests").rglob("test_*.py"):
+        tests, whole = _tests(path)
+        soaked |= {name for name, soak in tests.items() if soak}
+        others |= {name for name, soak in tests.items() if not soak}
+        if whole:
+            files.add(str(path.relative_to(ROOT)))
+    named = re.findall(r"`(test_\w+|tests/[\w./]+)`(\s\(soak)?", written)
+    assert named
+    assert [(name, mark) for name, mark in named if bool(mark) != (name in (soaked - others) | files)] == []
+
+
+def _tests(path: Path) -> tuple[dict[str, bool], bool]:
+    """The tests of a file, and whether each waits in `make soak`; and whether all of them do."""
+    tree = ast.parse(path.read_text())
+    marks = [ast.unparse(each) for each in tree.body if isinstance(each, ast.Assign)]
+    whole = any(mark.startswith("pytestmark =") and "mark.soak" in mark for mark in marks)
+    tests = {
+        each.name: whole or any(ast.unparse(mark) == "pytest.mark.soak" for mark in each.decorator_list)
+        for each in ast.walk(tree)
+        if isinstance(each, ast.FunctionDef | ast.AsyncFunctionDef) and each.name.startswith("test_")
+    }
+    return tests, whole
 
 
 @pytest.mark.parametrize(("page", "fewest"), [("docs/security.md", 16), ("docs/quirks.md", 25)])
