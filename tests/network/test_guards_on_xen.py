@@ -199,7 +199,8 @@ def test_our_tables_are_made_anew_with_xend_and_others_are_left_alone(
     far: LabHost, guest: GuestShell
 ) -> None:
     far.run(
-        ["nft", "-f", "-"], stdin=b"table inet theirs { chain mine { type filter hook input priority 0; } }"
+        ["nft", "-f", "-"],
+        stdin=b"table inet theirs {\n chain mine {\n type filter hook input priority 0\n }\n}\n",
     )
     theirs = far.run(["nft", "list", "table", "inet", "theirs"]).stdout
     ours = far.run(["nft", "-s", "list", "table", "netdev", "domus"]).stdout

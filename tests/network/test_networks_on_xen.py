@@ -33,6 +33,11 @@ ip link set out0 up
 ip -n out addr add 10.68.0.2/24 dev eth0
 ip -n out link set eth0 up
 ip -n out link set lo up
+# The kernel gives it an address and routes of its own, after a while.
+for i in $(seq 100); do
+    ip -6 addr show dev out0 scope link -tentative | grep -q fe80 && break
+    sleep 0.1
+done
 """
 NET = Network(name="default", address="192.168.140.1/24", address6="fd40::1/64", outside="out0")
 MAC = "00:16:3e:0a:00:40"

@@ -151,14 +151,15 @@ class Endings:
     async def _prepare_restart(self, info: DomainInfo, kept: Kept, decision: restarts.Restart) -> Kept:
         due = time.time() + decision.delay
         again = replace(kept, domid=None, restart_due=due, quick_restarts=decision.quick_restarts)
+        # Told before the dead one goes: who holds its console waits for the next one then.
+        self._parts.events.publish(
+            EventKind.DOMAIN_RESTARTING, domain=info.name, uuid=again.uuid, delay=f"{decision.delay:g}"
+        )
         if decision.rename_old and info.domid is not None:
             await self._put_aside(info, info.domid, again)
         else:
             await self._kept.put(again)
             await self._builder.take_away(info.uuid, info.domid)
-        self._parts.events.publish(
-            EventKind.DOMAIN_RESTARTING, domain=info.name, uuid=again.uuid, delay=f"{decision.delay:g}"
-        )
         return again
 
     async def _put_aside(self, info: DomainInfo, domid: int, again: Kept) -> None:

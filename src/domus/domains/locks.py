@@ -26,10 +26,14 @@ class DomainLocks:
         Raises:
             Busy: one is taken; the message says what for.
         """
+        self.check(*keys, domain=domain)
+        self._held |= dict.fromkeys(keys, doing)
+
+    def check(self, *keys: str, domain: str) -> None:
+        """Raise Busy, as `take` does, if one is taken."""
         for key in keys:
             if (other := self._held.get(key)) is not None:
                 raise Busy(f"domain '{domain}' is busy: {other}", hint="try again when that has ended")
-        self._held |= dict.fromkeys(keys, doing)
 
     def release(self, *keys: str) -> None:
         """Give locks back."""

@@ -116,12 +116,11 @@ class Parts:
         Raises:
             DomainNotFound: there is none.
             Forbidden: it is domain 0.
+            Busy: it is being saved or moved.
             WrongState: it has ended.
         """
         info = guest(await self.get(reference), verb)
-        if info.domid is None or info.shutdown or info.dying:
-            raise WrongState(f"Domain '{info.name}' is not started")
-        return info, info.domid
+        return info, self._domid(info)
 
     async def started(self, reference: str) -> tuple[DomainInfo, int]:
         """A domain that runs, or is paused, and its domid; domain 0 counts.
@@ -131,9 +130,14 @@ class Parts:
             WrongState: it has ended.
         """
         info = await self.get(reference)
+        return info, self._domid(info)
+
+    def _domid(self, info: DomainInfo) -> int:
         if info.domid is None or info.shutdown or info.dying:
+            # A guest that is saved or moved has suspended itself: that is what there is to say of it.
+            self.locks.check(info.uuid, domain=info.name)
             raise WrongState(f"Domain '{info.name}' is not started")
-        return info, info.domid
+        return info.domid
 
     async def begin(
         self,

@@ -95,12 +95,16 @@ class Reconciling:
                 # What xend itself has under way keeps its own account, and ends first. No lock is held
                 # meanwhile: nobody asked for this, and nobody's wish may be refused for it.
                 await locks.wait_free(uuid)
-                changes = await self._changes(uuid, domid)
+                document = await self._document(uuid, domid)
+                present = None if document is None else await self._parts.workers.call(_read, document, name)
                 if not locks.is_held(uuid):
                     break
+            if document is None or present is None:
+                return
 
             def follow(config: DomainConfig) -> DomainConfig:
-                for change in changes:
+                # From what is there at this moment: something of ours may have begun and ended meanwhile.
+                for change in self._changes(config, domid, document, present):
                     log.info("%s: others changed its devices: %s", name, msgspec.json.encode(change).decode())
                     config = change.apply(config)
                 return config
@@ -109,36 +113,35 @@ class Reconciling:
         except DomusError as error:
             log.warning("devices of %s: %s", name, error.for_user())
 
-    async def _changes(self, uuid: str, domid: int) -> list[ConfigChange]:
-        """What is to be changed, once both XenStore and libxl have it; nothing of a domain that is going."""
+    async def _document(self, uuid: str, domid: int) -> dict[str, Any] | None:
+        """What libxl has of the domain; None: nothing differs, or the domain is going."""
         known = self._parts.kept.running(uuid, domid)
         if known is None or not self._differs(known, domid):
-            return []
-        document = await self._parts.workers.call(self._parts.libxl.retrieve_config, domid)
+            return None
+        document: dict[str, Any] = await self._parts.workers.call(self._parts.libxl.retrieve_config, domid)
         found = await self._parts.workers.call(self._parts.libxl.domain_info, domid)
         # A domain that is being destroyed loses its devices first, and paused (libxl_domain.c,
         # libxl__destroy_domid); the guest itself cannot lose one then.
         if found is None or found["uuid"] != uuid or any(found.get(key) for key in ("shutdown", "dying")):
-            return []
+            return None
+        return document
+
+    def _changes(
+        self, config: DomainConfig, domid: int, document: dict[str, Any], present: DomainConfig
+    ) -> Iterator[ConfigChange]:
+        """What is to be changed, once both XenStore and libxl have it."""
         disks = {vdev.number(str(disk.get("vdev"))) for disk in document.get("disks", ())}
         nics = {int(nic.get("devid", -1)) for nic in document.get("nics", ())}
-        changes = [
-            change
-            for change in self._gone(known.config, domid)
-            if change.without_disk not in disks and change.without_nic not in nics
-        ]
-        new_disks, new_nics = self._new(known.config, domid)
-        if new_disks & disks or new_nics & nics:
-            present = await self._parts.workers.call(_read, document, known.config.name)
-            changes += [
-                ConfigChange(disk=disk) for disk in present.disks if vdev.number(disk.vdev) in new_disks
-            ]
-            changes += [
-                ConfigChange(nic=replace(nic, devid=devid))
-                for devid, nic in zip(vif.devids(present.nics), present.nics, strict=True)
-                if devid in new_nics
-            ]
-        return changes
+        for change in self._gone(config, domid):
+            if change.without_disk not in disks and change.without_nic not in nics:
+                yield change
+        new_disks, new_nics = self._new(config, domid)
+        for disk in present.disks:
+            if vdev.number(disk.vdev) in new_disks:
+                yield ConfigChange(disk=disk)
+        for devid, nic in zip(vif.devids(present.nics), present.nics, strict=True):
+            if devid in new_nics:
+                yield ConfigChange(nic=replace(nic, devid=devid))
 
 
 def _read(document: dict[str, Any], name: str) -> DomainConfig:
