@@ -315,14 +315,14 @@ def test_what_xend_writes_for_a_device_is_what_libxl_writes(
             detach(client, "xvdd", force=True)
             document = disk_json(replace(device, backend="phy"), "/bin/true")
             by_libxl(lab_host, domid, "disk", document)
-            theirs = nodes(lab_host, domid, "vbd/DOM/51760")
+            theirs = plugged_nodes(lab_host, domid, "vbd/DOM/51760")
             detach(client, "xvdd", force=True)
         else:
             client.finish(client.devices.attach_nic("guest", device))
             ours = nodes(lab_host, domid, "vif/DOM/3")
             client.finish(client.devices.detach_nic("guest", "3", force=True))
             by_libxl(lab_host, domid, "nic", nic_json(device, 3, "/bin/true"))
-            theirs = nodes(lab_host, domid, "vif/DOM/3")
+            theirs = plugged_nodes(lab_host, domid, "vif/DOM/3")
             client.finish(client.devices.detach_nic("guest", "3", force=True))
     finally:
         lab_host.run([*tell_vlans_apart, "0"])
@@ -330,6 +330,12 @@ def test_what_xend_writes_for_a_device_is_what_libxl_writes(
         lab_host.run(["losetup", "-d", loop])
     assert len(theirs) > 30
     assert ours == theirs
+
+
+def plugged_nodes(host: LabHost, domid: int, device: str) -> list[str]:
+    """`nodes`, once xend has plugged it: libxl does not wait for that."""
+    eventually(lambda: any('hotplug-status = "connected"' in line for line in nodes(host, domid, device)))
+    return nodes(host, domid, device)
 
 
 def by_libxl(host: LabHost, domid: int, kind: str, document: dict[str, object]) -> None:
