@@ -15,7 +15,6 @@ import gzip
 import hashlib
 import shutil
 import subprocess
-import time
 from pathlib import Path
 
 import msgspec
@@ -26,6 +25,7 @@ from domus.lab.progress import Report, silent
 from domus.lab.recipe import Recipe, from_environment
 from domus.model.errors import NotFound, ProgramFailed
 from domus.programs import paste, run, start
+from domus.storage import mmdebstrap
 
 #: what runs inside hosts and guests, not here
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -132,31 +132,7 @@ def _bootstrap(work: Path, recipe: Recipe, report: Report) -> None:
         *([recipe.mirror] if recipe.mirror else []),
     ]
     # INITRD=No keeps Debian's kernel packages from making an initial RAM disk: ours is smaller.
-    process = start(
-        argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, env={"INITRD": "No", "TMPDIR": str(work)}
-    )
-    said: list[str] = []
-    started = time.monotonic()
-    try:
-        assert process.stderr is not None  # noqa: S101 - asked for above
-        for raw in process.stderr:
-            line = raw.decode(errors="replace").strip()
-            said = [*said[-30:], line]
-            for key, step, share in _STEPS:
-                if key in line:
-                    report(step, share)
-        status = process.wait()
-    except BaseException:
-        process.terminate()
-        process.wait()
-        raise
-    if status:
-        errors = [line for line in said if line.startswith(("E:", "W: ", "Err"))] or said
-        passed = time.monotonic() - started
-        raise ProgramFailed(
-            f"mmdebstrap failed after {passed:.0f} s: {errors[0] if errors else 'no output'}",
-            hint=f"run it by hand: {paste(argv)}",
-        )
+    mmdebstrap.follow(argv, _STEPS, report, env={"INITRD": "No", "TMPDIR": str(work)})
 
 
 def _squash(tar: Path, target: Path) -> None:
