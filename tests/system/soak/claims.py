@@ -84,6 +84,7 @@ class Claims:
                 client.managed.delete(managed.uuid)
         for place in (*self._places, self._bystander):
             place.beliefs, place.askings, place.info = frozenset({State()}), [], None
+            place.weights = {}
         self._host.run(["sh", "-c", f"rm -f {' '.join(place.file for place in self._places)}"])
         self.check()
 
