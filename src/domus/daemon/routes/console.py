@@ -7,10 +7,11 @@ from http import HTTPStatus
 from typing import Any
 
 import msgspec
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from domus.daemon.errors import UpgradeNeeded
 from domus.daemon.relay import Reader
+from domus.daemon.routes import typed
 from domus.daemon.routes.endpoint import BYTES, Call, Endpoint, Query, flag_in
 from domus.daemon.xend import Xend
 from domus.model.console import ConsoleAttached, ConsoleEnd
@@ -36,7 +37,7 @@ async def serve(xend: Xend, socket: WebSocket) -> None:
         await socket.close(ConsoleEnd.TAKEN, taken.what[:120])  # 123 bytes at the most: RFC 6455, 5.5
         return
     printing = asyncio.create_task(_print(socket, reader))
-    typing = asyncio.create_task(_type(socket, reader))
+    typing = asyncio.create_task(typed.carry(socket, reader.write))
     try:
         ends: set[asyncio.Future[Any]] = {printing, typing, reader.dropped, xend.stopping}
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -57,20 +58,6 @@ async def _print(socket: WebSocket, reader: Reader) -> None:
             await socket.send_text(msgspec.json.encode(item).decode())
         else:
             await socket.send_bytes(item)
-
-
-async def _type(socket: WebSocket, reader: Reader) -> ConsoleEnd | None:
-    while True:
-        try:
-            message = await socket.receive()
-        except WebSocketDisconnect:
-            return None
-        if message["type"] == "websocket.disconnect":
-            return None
-        data = message.get("bytes")
-        if data is None:
-            return ConsoleEnd.BAD_FRAME
-        await reader.write(data)
 
 
 def _end(

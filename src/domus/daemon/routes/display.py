@@ -8,10 +8,11 @@ from http import HTTPStatus
 from typing import Any, Final
 
 import msgspec
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket
 
 from domus.daemon.errors import UpgradeNeeded
 from domus.daemon.routes.endpoint import BYTES, Call, Endpoint
+from domus.daemon.routes.typed import carry
 from domus.daemon.transports import abort
 from domus.daemon.xend import Xend
 from domus.model.console import ConsoleAttached, ConsoleEnd
@@ -78,19 +79,12 @@ async def _show(socket: WebSocket, reader: asyncio.StreamReader) -> None:
 
 
 async def _type(socket: WebSocket, writer: asyncio.StreamWriter) -> ConsoleEnd | None:
-    while True:
-        try:
-            message = await socket.receive()
-        except WebSocketDisconnect:
-            return None
-        if message["type"] == "websocket.disconnect":
-            return None
-        data = message.get("bytes")
-        if data is None:
-            return ConsoleEnd.BAD_FRAME
+    async def write(data: bytes) -> None:
         with suppress(ConnectionResetError):
             writer.write(data)
             await writer.drain()
+
+    return await carry(socket, write)
 
 
 def _end(xend: Xend, shown: asyncio.Task[None], typed: asyncio.Task[ConsoleEnd | None]) -> ConsoleEnd | None:
