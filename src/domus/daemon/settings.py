@@ -30,7 +30,9 @@ class Settings:
     relocation: Relocation = field(default_factory=Relocation)
     dom0_min_memory_mib: int = 0  #: what domain 0 keeps
     disks_warn_percent: int = 90  #: a store that is fuller is told
-    dom0_ballooning: bool = True  #: it gives memory to new guests
+    dom0_ballooning: bool | None = (
+        None  #: it gives memory to new guests; None: unless Xen gave it a fixed amount
+    )
     warnings: tuple[Finding, ...] = ()  #: what is doubtful in the files, for the log
 
     def shown(self) -> dict[str, str]:
@@ -126,7 +128,7 @@ def _settings(values: dict[str, Value], warnings: tuple[Finding, ...], *, log_fi
         ),
         dom0_min_memory_mib=int(text("dom0.min_memory_mib")),
         disks_warn_percent=int(values.get("disks.warn_percent", SETTINGS["disks.warn_percent"].default)),
-        dom0_ballooning=bool(values.get("dom0.ballooning", SETTINGS["dom0.ballooning"].default)),
+        dom0_ballooning=None if (gives := values.get("dom0.ballooning")) is None else bool(gives),
         warnings=warnings,
     )
 

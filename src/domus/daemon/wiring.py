@@ -84,7 +84,8 @@ async def opened(settings: Settings, *, log_file: Path | None) -> AsyncIterator[
         domains.migration.receiving.relocation = settings.relocation
         domains.migration.sending.port = settings.tls_port
         domains.stored.warn_percent = settings.disks_warn_percent
-        domains.memory.dom0_min_mib = settings.dom0_min_memory_mib
+        domains.ballooning.min_mib = settings.dom0_min_memory_mib
+        domains.ballooning.enabled = settings.dom0_ballooning
         stack.push_async_callback(domains.close)
         consoles = Consoles(domains)
         stack.push_async_callback(consoles.close)

@@ -187,7 +187,7 @@ class Autostart:
             raise HostProblem(done.problem.title if done.problem else str(done.state))
 
     async def _free_mib(self) -> int:
-        return await self._parts.workers.call(self._parts.libxl.free_memory_kib) >> 10
+        return await self._parts.workers.call(self._parts.ballooning.obtainable_kib) >> 10
 
 
 class Room:

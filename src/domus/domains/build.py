@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import ExitStack
@@ -17,6 +16,7 @@ from domus.devices.backends import NO_SCRIPT, DeviceKind, DeviceRef
 from domus.devices.hotplug import Hotplug
 from domus.devices.vbd import is_writable
 from domus.domains import prepare
+from domus.domains.ballooning import Ballooning
 from domus.domains.claims import DiskClaims
 from domus.domains.display import hide_passwords, socket_of, with_sockets
 from domus.domains.journal import DestroyDomain, ForgetConfig, UndoRecord
@@ -27,7 +27,7 @@ from domus.domains.prepare import Prepared
 from domus.domains.topology import host_topology
 from domus.domains.worker import Workers
 from domus.model.config import Disk, DomainConfig, GuestType
-from domus.model.errors import BadInput, DomainNotFound, HostProblem, LibxlError, NoCapacity
+from domus.model.errors import BadInput, DomainNotFound, HostProblem, LibxlError
 from domus.model.names import DOM0
 from domus.network import bridges
 from domus.storage import loop
@@ -66,6 +66,7 @@ class Builder:
         kept: KeptDomains,
         listing: Listing,
         claims: DiskClaims,
+        ballooning: Ballooning,
         *,
         resolve: Callable[[DomainConfig], Awaitable[DomainConfig]],
     ) -> None:
@@ -78,6 +79,7 @@ class Builder:
         self._kept = kept
         self._listing = listing
         self._claims = claims
+        self._ballooning = ballooning
         self._physinfo: dict[str, Any] | None = None
 
     async def create(
@@ -216,8 +218,11 @@ class Builder:
                 connected = await self._booted(operation, connected)
             elif connected.bootloader is not None:  # it has its memory: nothing is booted
                 connected = replace(connected, bootloader=None, bootloader_args=(), kernel=None, ramdisk=None)
-            document = await self._workers.call(self._document, with_sockets(connected))
-            async with operation.step("building" if make is None else "restoring its memory", undo=undo):
+            document, need_kib = await self._workers.call(self._document, with_sockets(connected))
+            async with (
+                self._ballooning.room(operation, kept.uuid, kept.config.name, need_kib),
+                operation.step("building" if make is None else "restoring its memory", undo=undo),
+            ):
                 await self._kept.put(kept)
                 domid = await (make or self._made)(document)
                 await hide_passwords(self._store, domid, kept.uuid)
@@ -257,19 +262,13 @@ class Builder:
             said = await self._workers.call(_last_words, document["c_info"]["name"], begun)
             raise LibxlError(error.what, hint=f"QEMU said: {said}") if said else error from error
 
-    def _document(self, config: DomainConfig) -> dict[str, Any]:
-        """libxl's document for a domain that there is memory for."""
+    def _document(self, config: DomainConfig) -> tuple[dict[str, Any], int]:
+        """libxl's document for a domain, and the KiB that it takes."""
         from domus.config.compile import to_libxl  # heavy: only who creates needs it
 
         nodes = host_topology(self._libxl).cpus_by_node() if config.cpus or config.cpus_soft else ()
         document: dict[str, Any] = to_libxl(config, hotplug_script=NO_SCRIPT, host_nodes=nodes)
-        need, free = self._libxl.need_memory_kib(document), self._libxl.free_memory_kib()
-        if need > free:
-            raise NoCapacity(
-                f"domain {config.name!r} needs {math.ceil(need / 1024)} MiB, {free // 1024} MiB are free",
-                hint="give it less memory, or end another domain",
-            )
-        return document
+        return document, self._libxl.need_memory_kib(document)
 
     async def _start(self, operation: Handle, config: DomainConfig, domid: int) -> None:
         async with operation.step("starting"):

@@ -73,6 +73,13 @@ class MemoryBack(msgspec.Struct, frozen=True, tag="memory-back"):
     max_kib: int
 
 
+class DomainZeroBack(msgspec.Struct, frozen=True, tag="domain-0-back"):
+    """Let domain 0 have the memory again that it gave for a new domain, if it was asked for nothing since."""
+
+    was_kib: int  #: what it was meant to have before
+    gave_kib: int  #: and after
+
+
 class VcpusBack(msgspec.Struct, frozen=True, tag="vcpus-back"):
     """Ask this boot of a domain to have so many VCPUs online again."""
 
@@ -268,6 +275,7 @@ UndoRecord = (
     | ForgetDefinition
     | KeepChange
     | MemoryBack
+    | DomainZeroBack
     | VcpusBack
     | SchedulingBack
     | TakeDevice

@@ -19,9 +19,6 @@ if TYPE_CHECKING:
     from domus.domains.parts import Parts
     from domus.model.domain import DomainInfo
 
-#: MiB; libxl lets domain 0 have no less (libxl.h, LIBXL_MIN_DOM0_MEM)
-DOM0_MIN_MIB: Final = 128
-
 _TOO_SMALL: Final = "memory_dynamic_max too small"
 _MOST_MIB: Final = 1 << 33  # 8 PiB: its KiB still fit into libxl's 64 bits
 #: KiB that libxl lets a domain own beyond what it is told (libxl_internal.h, LIBXL_MAXMEM_CONSTANT)
@@ -34,7 +31,6 @@ class Memory:
     def __init__(self, parts: Parts, keeping: Keeping) -> None:
         self._parts = parts
         self._keeping = keeping
-        self.dom0_min_mib = 0  #: MiB that domain 0 is left with at least, xend's `dom0-min-mem`
 
     async def set(self, reference: str, request: MemoryRequest, *, who: str) -> None:
         """Set the balloon's target, the limit, or both. The guest takes its time to get there.
@@ -92,7 +88,7 @@ class Memory:
                     EventKind.DOMAIN_CHANGED, info, what="maxmem", mib=str(request.max_mib), who=who
                 )
             if request.target_mib is not None:
-                await self._set_target(info, domid, request.target_mib)
+                await self._set_target(operation, info, domid, request.target_mib)
                 self._parts.tell(
                     EventKind.DOMAIN_CHANGED, info, what="memory", mib=str(request.target_mib), who=who
                 )
@@ -122,8 +118,8 @@ class Memory:
             )
         await self._parts.workers.call(self._parts.libxl.set_max_memory, domid, mib << 10)
 
-    async def _set_target(self, info: DomainInfo, domid: int, mib: int) -> None:
-        least = max(self.dom0_min_mib, DOM0_MIN_MIB) if domid == DOM0 else 1
+    async def _set_target(self, operation: Handle, info: DomainInfo, domid: int, mib: int) -> None:
+        least = self._parts.ballooning.floor_mib if domid == DOM0 else 1
         if mib < least:
             hint = f"Domain-0 keeps {least} MiB: dom0-min-mem" if domid == DOM0 else ""
             raise BadInput(_TOO_SMALL, hint=hint)
@@ -133,16 +129,24 @@ class Memory:
                 "memory_dynamic_max must be less than or equal to memory_static_max",
                 hint=f"'{info.name}' was made for {most_kib >> 10} MiB at the most: its maxmem",
             )
-        free_kib = await self._parts.workers.call(self._parts.libxl.free_memory_kib)
         more_kib = (mib << 10) - info.memory_kib
+        if domid == DOM0:
+            await self._check_free(more_kib)
+            await self._parts.workers.call(self._parts.libxl.set_memory_target, domid, mib << 10)
+            return
+        if not await self._parts.workers.call(self._parts.ballooning.gives):
+            await self._check_free(more_kib)
+        async with self._parts.ballooning.room(operation, info.uuid, info.name, max(0, more_kib)):
+            await self._parts.workers.call(self._parts.libxl.set_memory_target, domid, mib << 10)
+
+    async def _check_free(self, more_kib: int) -> None:
+        free_kib = await self._parts.workers.call(self._parts.libxl.free_memory_kib)
         if more_kib > free_kib:
-            # xm's words; domain 0 is not made smaller here for the sake of another domain.
-            raise NoCapacity(
+            raise NoCapacity(  # xm's words
                 "Not enough free memory and enable-dom0-ballooning is False, so I cannot release any more."
                 f"  I need {more_kib} KiB but only have {free_kib}.",
                 hint="xm mem-set makes other domains smaller, Domain-0 too",
             )
-        await self._parts.workers.call(self._parts.libxl.set_memory_target, domid, mib << 10)
 
     async def _static_max_kib(self, domid: int) -> int | None:
         text = await self._parts.store.read_text(f"/local/domain/{domid}/memory/static-max")

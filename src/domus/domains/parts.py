@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from domus.devices.hotplug import Hotplug
 from domus.domains import differences
+from domus.domains.ballooning import Ballooning
 from domus.domains.build import Builder
 from domus.domains.claims import DiskClaims
 from domus.domains.database import Database
@@ -48,6 +49,7 @@ class Parts:
     hotplug: Hotplug
     listing: Listing
     builder: Builder
+    ballooning: Ballooning
     claims: DiskClaims
     #: releases the locks that an operation held; what happened to the domain meanwhile is looked at then
     released: Callable[..., None]

@@ -20,6 +20,7 @@ from domus.domains.acting import Acting
 from domus.domains.adoption import Adoption
 from domus.domains.attachments import Attachments
 from domus.domains.autostart import AT_BOOT, Autostart, Starts
+from domus.domains.ballooning import Ballooning
 from domus.domains.build import Builder, Handle
 from domus.domains.claims import DiskClaims
 from domus.domains.cpupools import Cpupools
@@ -111,6 +112,7 @@ class Domains:
         self._hotplug = Hotplug(store, WantedCards(store, kept).find)
         self._listing = Listing(store, libxl, self._workers)
         claims = DiskClaims(self._hotplug, self._listing, self._workers)
+        self.ballooning = Ballooning(libxl, self._workers)
         self._builder = Builder(
             store,
             libxl,
@@ -120,6 +122,7 @@ class Domains:
             kept,
             self._listing,
             claims,
+            self.ballooning,
             resolve=lambda config: self.networks.resolved(config),
         )
         self._parts = Parts(
@@ -136,6 +139,7 @@ class Domains:
             hotplug=self._hotplug,
             listing=self._listing,
             builder=self._builder,
+            ballooning=self.ballooning,
             claims=claims,
             released=self._released,
             went=moves.went,

@@ -11,6 +11,7 @@ from domus.domains.detachments import Detachments
 from domus.domains.journal import (
     DestroyCpupool,
     DestroyDomain,
+    DomainZeroBack,
     FinishDelete,
     FinishResume,
     FinishSave,
@@ -102,6 +103,8 @@ class Undoing:
                 await self._keeping.carry_out(record)
             case MemoryBack():
                 await self._memory.undo(record)
+            case DomainZeroBack():
+                await self._parts.ballooning.undo(record)
             case VcpusBack() | PinBack():
                 await self._vcpus.undo(record)
             case SchedulingBack():

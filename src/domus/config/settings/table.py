@@ -106,6 +106,11 @@ SETTINGS: Final = {
             "percent",
         ),
         Setting("dom0.min_memory_mib", 0, "MiB that domain 0 keeps when guests need its memory.", "number"),
-        Setting("dom0.ballooning", True, "Domain 0 gives memory to new guests.", "flag"),
+        Setting(
+            "dom0.ballooning",
+            True,
+            "Domain 0 gives memory to domains that lack it. Unless set: not if Xen's dom0_mem fixes it.",
+            "flag",
+        ),
     )
 }

@@ -228,9 +228,9 @@ def _check_memory(parts: Parts, config: DomainConfig, present: dict[str, Any]) -
 
     document: dict[str, Any] = to_libxl(config, hotplug_script="/bin/true", host_nodes=())
     document["b_info"].update(present)
-    need, free = parts.libxl.need_memory_kib(document), parts.libxl.free_memory_kib()
-    if need > free:
-        raise NoCapacity(f"it needs {-(-need // 1024)} MiB, {free // 1024} MiB are free")
+    need, obtainable = parts.libxl.need_memory_kib(document), parts.ballooning.obtainable_kib()
+    if need > obtainable:
+        raise NoCapacity(f"it needs {-(-need // 1024)} MiB, {obtainable // 1024} MiB can be had")
 
 
 def _features(parts: Parts, which: int) -> tuple[int, ...]:
