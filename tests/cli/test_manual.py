@@ -35,6 +35,26 @@ def test_the_page_tells_every_subcommand_and_each_option_of_it(command: Command)
         assert option.later or f"  {option.spelling}\n" in text
 
 
+VERBS = [verb for command in present() for verb in command.verbs]
+
+
+@pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.name)
+def test_the_page_and_the_help_tell_every_verb_of_a_subcommand(
+    verb: Command, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, *rest = verb.name.split()
+    command = next(command for command in present() if command.name == first)
+    assert command.verb(rest) is verb
+    page = plain.text(pages.about(command), width=200)
+    assert f"{verb.name} {verb.usage}".rstrip() in page
+    assert main(["help", first]) == 0
+    assert verb.sentence in capsys.readouterr().out
+    assert main(["help", *verb.name.split()]) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"Usage: xm {verb.name}")
+    assert [option.spelling for option in verb.options if option.spelling not in told + page] == []
+
+
 def test_the_table_in_the_documentation_is_current() -> None:
     assert (ROOT / "docs/commands.md").read_text() == table.page(), "make it again: scripts/manuals"
 

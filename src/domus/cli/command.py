@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from domus.cli.options import Call
 
@@ -53,11 +53,22 @@ class Command(msgspec.Struct, frozen=True, kw_only=True):
         ""  #: guest types that it was run with on real Xen, such as "pv pvh hvm"; "-": not about guests
     )
     tested: str = ""  #: the test files that show it, relative to tests/, with blanks between
+    #: what it does is told by further words: `xm lab disk add` is the verb "lab disk add" of `lab`
+    verbs: tuple[Command, ...] = ()
 
     @property
     def is_here(self) -> bool:
         """This version can do it."""
         return bool(self.runs)
+
+    def verb(self, words: Sequence[str]) -> Command | None:
+        """The verb that the words after the subcommand's own begin with."""
+        for length in (2, 1):
+            name = " ".join((self.name, *words[:length]))
+            found = next((verb for verb in self.verbs if verb.name == name), None)
+            if found is not None and len(words) >= length:
+                return found
+        return None
 
     def load(self) -> Callable[[Call], int]:
         """The function behind it; its module is imported now and not before."""

@@ -10,7 +10,7 @@ from domus.cli.declared import everything, find
 from domus.model.errors import BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from domus.cli.options import Call
 
@@ -71,19 +71,22 @@ def run(call: Call) -> int:
     if not call.words:
         sys.stdout.write(full())
         return 0
-    sys.stdout.write(about(call.words[0]))
+    sys.stdout.write(about(*call.words))
     return 0
 
 
-def about(name: str) -> str:
+def about(name: str, *further: str) -> str:
     """What there is to say about a subcommand, a topic, or a parameter of configuration files; in that order.
+
+    Args:
+        further: the verb of a subcommand that has some.
 
     Raises:
         BadInput: it is none of them.
     """
     command = find(name)
     if command is not None:
-        return usage(command)
+        return usage(command.verb(further) or command)
     from domus.cli.manual.pages import TOPICS, parameter, topic
     from domus.cli.manual.plain import text
 
@@ -94,13 +97,19 @@ def about(name: str) -> str:
 
     if name in TABLE:
         return text([parameter(TABLE[name])], stream=sys.stdout)
-    from difflib import get_close_matches
-
-    near = get_close_matches(name, [*_BY_NAME, *TOPICS, *TABLE], 1)
+    near = like(name, (*TOPICS, *TABLE))
     raise BadInput(
         f"Subcommand {name} not found!",
-        hint=f"did you mean {near[0]}?" if near else f"'xm help' shows all; topics: {', '.join(TOPICS)}",
+        hint=f"did you mean {near}?" if near else f"'xm help' shows all; topics: {', '.join(TOPICS)}",
     )
+
+
+def like(name: str, further: Iterable[str]) -> str:
+    """The subcommand, or one of the further names, that is spelled most like `name`; "": none is."""
+    from difflib import get_close_matches
+
+    near = get_close_matches(name, [*_BY_NAME, *further], 1)
+    return near[0] if near else ""
 
 
 def is_asked_for(words: Sequence[str]) -> bool:
@@ -144,6 +153,8 @@ def full() -> str:
 
 def usage(command: Command) -> str:
     """How one subcommand is used: grammar, sentence, options."""
+    if command.verbs:
+        return _overview(command)
     grammar = f"Usage: xm {command.name} {command.usage}".rstrip()
     text = f"{grammar}\n\n{_sentence(command)}\n"
     options = "".join(
@@ -153,6 +164,14 @@ def usage(command: Command) -> str:
         for option in command.options
     )
     return f"{text}\n{options}\n" if options else text
+
+
+def _overview(command: Command) -> str:
+    verbs = "".join(
+        f"{f'  {verb.name} {verb.usage}'.rstrip()}\n      {_sentence(verb)}\n" for verb in command.verbs
+    )
+    more = f"One of them in detail: 'xm help {command.name} VERB'."
+    return f"Usage: xm {command.name} <verb> [args]\n\n{command.sentence}\n\n{verbs}\n{more}\n"
 
 
 def _row(command: Command) -> str:

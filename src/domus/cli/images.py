@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from domus.cli import verbs
-from domus.cli.declared.images import VERBS
 from domus.model.errors import BadInput, InUse, Unreachable
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ def run(call: Call) -> int:
             f"xm image works on this machine's store, not on that of {call.host}",
             hint="run it there; lab hosts have their disks from this machine",
         )
-    return verbs.run(call, VERBS)
+    return verbs.run(call)
 
 
 def list_all(call: Call) -> int:

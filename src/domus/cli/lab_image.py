@@ -2,56 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from domus.cli.command import Command, Option
-from domus.cli.options import UsageError
-from domus.model.errors import BadInput
+from domus.cli.lab import hypervisor as chosen
 
 if TYPE_CHECKING:
+    from domus.cli.options import Call
     from domus.lab.hypervisor import Built
     from domus.lab.image import Image
-    from domus.lab.record import Hypervisor
-
-Values = dict[str, list[str]]
-
-HYPERVISOR: Final = Option(
-    "",
-    "hypervisor",
-    "Which Xen: 'debian', Debian's package, or 'full', its source built with shadow paging and FLASK.",
-    value="debian|full",
-)
-BUILD: Final = Command(
-    name="lab image build",
-    usage="[--hypervisor full]",
-    sentence="Build the host image of this version of Domus, and its other hypervisor, unless there.",
-    options=(HYPERVISOR,),
-)
-LIST: Final = Command(
-    name="lab image list",
-    sentence="List the host images and hypervisors.",
-    options=(Option("", "json", "Print JSON, for programs."),),
-)
-REMOVE: Final = Command(name="lab image rm", usage="NAME ...", sentence="Remove host images and hypervisors.")
 
 
-def chosen(values: Values, default: Hypervisor) -> Hypervisor:
-    """The hypervisor that was asked for."""
-    from domus.lab.record import Hypervisor
-
-    asked = values.get("hypervisor", [default])[-1]
-    if asked not in list(Hypervisor):
-        raise BadInput(f"--hypervisor {asked}: there is {' and '.join(Hypervisor)}")
-    return Hypervisor(asked)
-
-
-def build(values: Values, _: list[str]) -> int:
+def build(call: Call) -> int:
     """Whatever is missing."""
     from domus.lab import hypervisor, image
     from domus.lab.progress import terminal
     from domus.lab.record import Hypervisor
 
-    full = chosen(values, Hypervisor.DEBIAN) is Hypervisor.FULL
+    full = chosen(call, Hypervisor.DEBIAN) is Hypervisor.FULL
     if full:
         hypervisor.check_programs()  # before minutes are spent on the image
     with terminal() as report:
@@ -62,14 +29,14 @@ def build(values: Values, _: list[str]) -> int:
     return 0
 
 
-def show(values: Values, _: list[str]) -> int:
+def show(call: Call) -> int:
     """A row for each; those that this version uses have a star."""
     from domus.lab import hypervisor, image
 
     wanted = image.wanted_recipe().name
     current = (wanted, hypervisor.name_for(wanted))
     found: list[Image | Built] = [*image.images(), *hypervisor.built()]
-    if "json" in values:
+    if call.has("json"):
         import msgspec
 
         rows = [
@@ -89,13 +56,13 @@ def show(values: Values, _: list[str]) -> int:
     return 0
 
 
-def remove(_: Values, words: list[str]) -> int:
+def remove(call: Call) -> int:
     """By name."""
     from domus.lab import hypervisor, image
 
-    if not words:
-        raise UsageError("'xm lab image rm' needs the name of an image", command=REMOVE)
-    for name in words:
+    if not call.words:
+        raise call.wrong("'xm lab image rm' needs the name of an image")
+    for name in call.words:
         if not hypervisor.delete(name):
             image.delete(name)
     return 0

@@ -3,50 +3,21 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
-from domus.cli.command import Command, Option
-from domus.cli.options import UsageError
 from domus.model.errors import NotFound
 
 if TYPE_CHECKING:
+    from domus.cli.options import Call
     from domus.lab.impairments import Impairments
 
-Values = dict[str, list[str]]
 
-SHOW: Final = Command(
-    name="lab net show",
-    usage="[HOST ...]",
-    sentence="Show what is wrong with the network of running lab hosts.",
-    options=(Option("", "json", "Print JSON, for programs."),),
-)
-DELAY: Final = Command(
-    name="lab net delay",
-    usage="HOST TIME [JITTER]",
-    sentence="Delay what a host and its guests send into the LAN, for example by 50ms, or 50ms 10ms.",
-)
-LOSS: Final = Command(
-    name="lab net loss", usage="HOST PERCENT", sentence="Lose a share of what they send, for example 2%."
-)
-RATE: Final = Command(
-    name="lab net rate", usage="HOST RATE", sentence="Send no faster than so much, for example 10mbit."
-)
-CUT: Final = Command(
-    name="lab net cut",
-    usage="HOST",
-    sentence="Pull the host's LAN cable: nothing passes either way, and no connection is told.",
-)
-HEAL: Final = Command(
-    name="lab net heal", usage="[HOST ...]", sentence="Undo all of it; without HOST, on all that run."
-)
-
-
-def show(values: Values, words: list[str]) -> int:
+def show(call: Call) -> int:
     """A row per host."""
     from domus.lab import impairments
 
-    found = {host: impairments.shown(host) for host in words or _running()}
-    if "json" in values:
+    found = {host: impairments.shown(host) for host in call.words or _running()}
+    if call.has("json"):
         import msgspec
 
         print(msgspec.json.format(msgspec.json.encode(found)).decode())
@@ -57,56 +28,56 @@ def show(values: Values, words: list[str]) -> int:
     return 0
 
 
-def delay(_: Values, words: list[str]) -> int:
+def delay(call: Call) -> int:
     """Delay and jitter; 0ms ends them."""
     from domus.lab import impairments
 
-    if len(words) not in (2, 3):
-        raise UsageError("'xm lab net delay' needs a host and a time", command=DELAY)
-    jitter = impairments.milliseconds(words[2]) if len(words) == 3 else 0.0
+    if len(call.words) not in (2, 3):
+        raise call.wrong("'xm lab net delay' needs a host and a time")
+    jitter = impairments.milliseconds(call.words[2]) if len(call.words) == 3 else 0.0
     _tell(
-        words[0],
-        impairments.impair(words[0], delay_ms=impairments.milliseconds(words[1]), jitter_ms=jitter),
+        call.words[0],
+        impairments.impair(call.words[0], delay_ms=impairments.milliseconds(call.words[1]), jitter_ms=jitter),
     )
     return 0
 
 
-def loss(_: Values, words: list[str]) -> int:
+def loss(call: Call) -> int:
     """Loss; 0% ends it."""
     from domus.lab import impairments
 
-    if len(words) != 2:
-        raise UsageError("'xm lab net loss' needs a host and a percentage", command=LOSS)
-    _tell(words[0], impairments.impair(words[0], loss_percent=impairments.percent(words[1])))
+    if len(call.words) != 2:
+        raise call.wrong("'xm lab net loss' needs a host and a percentage")
+    _tell(call.words[0], impairments.impair(call.words[0], loss_percent=impairments.percent(call.words[1])))
     return 0
 
 
-def rate(_: Values, words: list[str]) -> int:
+def rate(call: Call) -> int:
     """Rate; 0kbit ends its limit."""
     from domus.lab import impairments
 
-    if len(words) != 2:
-        raise UsageError("'xm lab net rate' needs a host and a rate", command=RATE)
-    _tell(words[0], impairments.impair(words[0], rate_kbit=impairments.kilobits(words[1])))
+    if len(call.words) != 2:
+        raise call.wrong("'xm lab net rate' needs a host and a rate")
+    _tell(call.words[0], impairments.impair(call.words[0], rate_kbit=impairments.kilobits(call.words[1])))
     return 0
 
 
-def cut(_: Values, words: list[str]) -> int:
+def cut(call: Call) -> int:
     """The cable."""
     from domus.lab import impairments
 
-    if len(words) != 1:
-        raise UsageError("'xm lab net cut' needs a host", command=CUT)
-    impairments.cut(words[0])
-    _tell(words[0], impairments.shown(words[0]))
+    if len(call.words) != 1:
+        raise call.wrong("'xm lab net cut' needs a host")
+    impairments.cut(call.words[0])
+    _tell(call.words[0], impairments.shown(call.words[0]))
     return 0
 
 
-def heal(_: Values, words: list[str]) -> int:
+def heal(call: Call) -> int:
     """Everything again as it was."""
     from domus.lab import impairments
 
-    for host in words or _running():
+    for host in call.words or _running():
         impairments.heal(host)
     return 0
 

@@ -61,7 +61,9 @@ def run_subcommand(asked: front.Front) -> int:
     if command is None:
         from domus.cli import help
 
-        print(f"Error: Subcommand {name} not found!", file=sys.stderr, flush=True)
+        near = help.like(name, ())
+        meant = f" (did you mean {near}?)" if near else ""
+        print(f"Error: Subcommand {name} not found!{meant}", file=sys.stderr, flush=True)
         sys.stdout.write(help.short())
         return 1
     if name in ALIASES:

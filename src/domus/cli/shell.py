@@ -118,14 +118,13 @@ class Completer:
 
     def words(self, before: list[str], word: str) -> list[str]:
         """What can follow the words of a line, of what begins with `word`."""
-        from domus.cli.completion.plan import following
+        from domus.cli.completion.plan import after
+        from domus.cli.declared import present
 
         before = before[1:] if before[:1] == ["xm"] else before
-        each = {one.command.name: one for one in following()}
         if not before:
-            known = [*each, *_ENDS]
-        elif before[0] in each:
-            plan = each[before[0]]
+            known = [*(command.name for command in present()), *_ENDS]
+        elif (plan := after(before)) is not None:
             known = [*plan.spellings, *plan.words]
             known += self._known("domains") if plan.domains else []
             known += self._known("hosts") if plan.hosts else []

@@ -6,6 +6,7 @@ import shlex
 from typing import Final
 
 from domus.cli.completion.plan import FRONT, Following, following, valued
+from domus.cli.declared import present
 
 _SCRIPT: Final = r"""# Tab completion of xm for bash: source <(xm help --completion=bash)
 _xm() {
@@ -31,10 +32,11 @@ _xm() {
         COMPREPLY=($(compgen -W "@COMMANDS@" -- "$word"))
         return
     fi
-    case "$previous" in
+    local typed="${COMP_WORDS[*]:at:COMP_CWORD-at} "
+    case "$typed$previous" in
 @VALUES@
     esac
-    case "${COMP_WORDS[at]}" in
+    case "$typed" in
 @CASES@
     esac
 }
@@ -48,7 +50,7 @@ complete -o default -F _xm xm
 def script() -> str:
     """The whole script."""
     each = following()
-    commands = " ".join([*(one.command.name for one in each), *FRONT])
+    commands = " ".join([*(command.name for command in present()), *FRONT])
     return (
         _SCRIPT.replace("@COMMANDS@", commands)
         .replace("@CASES@", "\n".join(map(_case, each)))
@@ -58,9 +60,9 @@ def script() -> str:
 
 def _values() -> str:
     return "\n".join(
-        f"        {spelling}) COMPREPLY=($(compgen -W "
+        f"        {shlex.quote(f'{each.words_before} ')}*--{option.word}) COMPREPLY=($(compgen -W "
         f'{shlex.quote(" ".join(option.choices))} -- "$word")); return ;;'
-        for spelling, option in valued().items()
+        for each, option in valued()
         if option.choices
     )
 
@@ -69,4 +71,5 @@ def _case(each: Following) -> str:
     words = shlex.quote(" ".join([*each.spellings, *each.words]))
     # Quoted by the shell's own rules first: what stays open is the substitution alone.
     asked = "".join(f" $(_xm_names {name})" for name in each.names)
-    return f'        {each.command.name}) COMPREPLY=($(compgen -W {words}"{asked}" -- "$word")) ;;'
+    typed = shlex.quote(f"{each.words_before} ") + ("*" if each.last else "")
+    return f'        {typed}) COMPREPLY=($(compgen -W {words}"{asked}" -- "$word")) ;;'

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from domus.cli.command import Option
+from domus.cli.command import Command, Option
 from domus.cli.completion.plan import Following, following, takes_file
+from domus.cli.declared import present
 
 _HEAD: Final = r"""# Tab completion of xm for fish: xm help --completion=fish | source
 function __xm_words
@@ -32,9 +33,20 @@ function __xm_none
     set -l now (__xm_subcommand)
     test -z "$now"
 end
-function __xm_is
-    set -l now (__xm_subcommand)
+function __xm_typed
+    # the subcommand and what follows it, without the word that is being typed
+    if test -n (__xm_subcommand)
+        set -l words (commandline -opc)
+        string join ' ' -- $words[(math 1 + (count (__xm_words)))..-1]
+    end
+end
+function __xm_at
+    set -l now (__xm_typed)
     test "$now" = $argv[1]
+end
+function __xm_is
+    set -l now (__xm_typed)
+    string match -q -- "$argv[1] *" "$now "
 end
 function __xm_names
     set -l host
@@ -54,14 +66,19 @@ complete -c xm -n __xm_none -l version -d 'Print the version'
 
 def script() -> str:
     """The whole script."""
-    return _HEAD + "".join(f"{line}\n" for each in following() for line in _lines(each))
+    lines = [line for command in present() for line in _begun(command)]
+    lines += [line for each in following() for line in _lines(each)]
+    return _HEAD + "".join(f"{line}\n" for line in lines)
+
+
+def _begun(command: Command) -> list[str]:
+    return [f"complete -c xm -n __xm_none -a {_quoted(command.name)} -d {_quoted(command.sentence)}"]
 
 
 def _lines(each: Following) -> list[str]:
-    name = each.command.name
-    here = f"complete -c xm -n '__xm_is {name}'"
-    lines = [f"complete -c xm -n __xm_none -a {_quoted(name)} -d {_quoted(each.command.sentence)}"]
-    lines += [f"{here} {_option(option)}" for option in each.options]
+    when = f'__xm_{"is" if each.last else "at"} "{each.words_before}"'
+    here = f"complete -c xm -n '{when}'"
+    lines = [f"{here} {_option(option)}" for option in each.options]
     lines += [f"{here} -a {_quoted(' '.join(each.words))}"] if each.words else []
     lines += [f"{here} -a '(__xm_names {name})'" for name in each.names]
     lines += [f"{here} -F"] if each.files else []

@@ -1,9 +1,9 @@
-"""What can follow each subcommand, read from its declaration: the same for all shells."""
+"""What can follow each subcommand and its verbs, read from their declarations: the same for all shells."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple
 
 from domus.cli.command import Command, Option
@@ -16,9 +16,10 @@ _FILES: Final = re.compile(r"\b(FILE|CONFIGFILE|CONFIG|DIR|DIRS|FOLDER|OUT)\b")
 
 
 class Following(NamedTuple):
-    """What can follow one subcommand."""
+    """What can follow one subcommand, or one verb of it."""
 
-    command: Command
+    words_before: str  #: what was typed of it: "list", "lab", "lab disk", "lab disk add"
+    last: bool  #: nothing else is told by further words; else `words` are those that there are
     options: tuple[Option, ...]
     words: tuple[str, ...]  #: verbs, and names of other subcommands
     domains: bool  #: names of domains
@@ -49,16 +50,54 @@ class Following(NamedTuple):
 
 
 def following() -> list[Following]:
-    """Of each subcommand that this version has."""
-    return [_of(command) for command in present()]
+    """Of each subcommand that this version has, and behind it each of its verbs; the longer ones first."""
+    return [each for command in present() for each in (*_of_verbs(command), _of(command))]
+
+
+def after(words: Sequence[str]) -> Following | None:
+    """What can follow the words of a line, the subcommand first."""
+    typed = f"{' '.join(words)} "
+    for each in following():
+        begun = f"{each.words_before} "
+        if typed == begun or (each.last and typed.startswith(begun)):
+            return each
+    return None
+
+
+def _of_verbs(command: Command) -> Iterator[Following]:
+    yield from map(_of, command.verbs)
+    beginnings = dict.fromkeys(verb.name.rpartition(" ")[0] for verb in command.verbs)
+    for words in beginnings:
+        if words != command.name:
+            yield _beginning(words, command)
+
+
+def _beginning(words: str, command: Command) -> Following:
+    """Words that are not a whole verb yet."""
+    begun = f"{words} "
+    further = (verb.name[len(begun) :].split()[0] for verb in command.verbs if verb.name.startswith(begun))
+    return Following(
+        words_before=words,
+        last=False,
+        options=(),
+        words=tuple(dict.fromkeys(further)),
+        domains=False,
+        hosts=False,
+        images=False,
+        cpupools=False,
+        files=False,
+    )
 
 
 def _of(command: Command) -> Following:
+    if command.verbs:
+        return _beginning(command.name, command)
     words = list(_verbs(command.usage))
     if command.name == "help":
         words = [other.name for other in present()]
     return Following(
-        command=command,
+        words_before=command.name,
+        last=True,
         options=tuple(option for option in command.options if not option.later),
         words=tuple(dict.fromkeys(words)),
         domains=bool(re.search(r"\bDOM\b", command.usage)),
@@ -77,16 +116,14 @@ def _verbs(usage: str) -> Iterator[str]:
             yield first[0]
 
 
-def valued() -> dict[str, Option]:
-    """The options that take a value, by spelling, where all subcommands mean the same kind by it."""
-    kinds: dict[str, set[tuple[str, ...]]] = {}
-    found: dict[str, Option] = {}
+def valued() -> Iterator[tuple[Following, Option]]:
+    """The options that take a value, and what they belong to: `--format` is another one for `check` than
+    for `image create`.
+    """
     for each in following():
         for option in each.options:
             if option.value:
-                found[f"--{option.word}"] = option
-                kinds.setdefault(f"--{option.word}", set()).add(option.choices)
-    return {spelling: option for spelling, option in found.items() if len(kinds[spelling]) == 1}
+                yield each, option
 
 
 def takes_file(option: Option) -> bool:

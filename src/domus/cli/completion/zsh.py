@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 from typing import Final
 
+from domus.cli.command import Command
 from domus.cli.completion.plan import FRONT, Following, following, takes_file, valued
+from domus.cli.declared import present
 
 _SCRIPT: Final = r"""#compdef xm
 # Tab completion of xm for zsh: source <(xm help --completion=zsh), after compinit
@@ -38,10 +40,11 @@ _xm() {
     fi
     local option=$previous
     if [[ ${words[CURRENT]} == --*=* ]]; then option=${words[CURRENT]%%=*}; compset -P '*='; fi
-    case $option in
+    local typed="${(j: :)words[at,CURRENT-1]} "
+    case "$typed$option" in
 @VALUES@
     esac
-    case ${words[at]} in
+    case "$typed" in
 @CASES@
     *) _files ;;
     esac
@@ -53,7 +56,7 @@ compdef _xm xm
 def script() -> str:
     """The whole script."""
     each = following()
-    commands = "\n".join(f"        {_described(one)}" for one in each)
+    commands = "\n".join(f"        {_described(command)}" for command in present())
     return (
         _SCRIPT.replace("@COMMANDS@", commands)
         .replace("@FRONT@", " ".join(FRONT))
@@ -62,17 +65,18 @@ def script() -> str:
     )
 
 
-def _described(each: Following) -> str:
-    return shlex.quote(f"{each.command.name}:{each.command.sentence}")
+def _described(command: Command) -> str:
+    return shlex.quote(f"{command.name}:{command.sentence}")
 
 
 def _values() -> str:
     rows = []
-    for spelling, option in valued().items():
+    for each, option in valued():
+        typed = f"{shlex.quote(f'{each.words_before} ')}*--{option.word}"
         if option.choices:
-            rows.append(f"    {spelling}) compadd -- {' '.join(map(shlex.quote, option.choices))}; return ;;")
+            rows.append(f"    {typed}) compadd -- {' '.join(map(shlex.quote, option.choices))}; return ;;")
         elif takes_file(option):
-            rows.append(f"    {spelling}) _files; return ;;")
+            rows.append(f"    {typed}) _files; return ;;")
     return "\n".join(rows)
 
 
@@ -81,4 +85,5 @@ def _case(each: Following) -> str:
     steps = [f"compadd -- {words}"] if words else []
     steps += [f"_xm_names {name}" for name in each.names]
     steps += ["_files"] if each.files else []
-    return f"    {each.command.name}) {'; '.join(steps) or ':'} ;;"
+    typed = shlex.quote(f"{each.words_before} ") + ("*" if each.last else "")
+    return f"    {typed}) {'; '.join(steps) or ':'} ;;"

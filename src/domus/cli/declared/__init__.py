@@ -24,6 +24,7 @@ AREAS: Final = (
     "passthrough",
     "images",
     "host",
+    "lab",
     "languages",
     "watching",
     "cpus",

@@ -61,15 +61,4 @@ COMMANDS: Final[tuple[Command, ...]] = (
             JSON,
         ),
     ),
-    Command(
-        name="lab",
-        origin="domus",
-        usage="image|up|down|list|shell|log|rm|disk|net ...",
-        sentence="Run real Xen hosts inside QEMU on this machine; 'xm lab' tells how.",
-        runs="lab:run",
-        works="-",
-        tested="lab/test_hosts.py lab/test_impairments.py",
-        needs_host=False,
-        raw=True,
-    ),
 )

@@ -126,11 +126,12 @@ COMMANDS: Final[tuple[Command, ...]] = (
         name="image",
         origin="domus",
         usage="list|info|create|build|import|convert|clone|snapshot|revert|resize|seed|rm ... [IMAGE]",
-        sentence="Make, clone, resize and build disk images; 'xm image' tells how.",
+        sentence="Make, clone, resize and build disk images.",
         runs="images:run",
         works="pv",
         tested="storage/test_images.py storage/test_image_build.py system/test_images.py",
         needs_host=False,
         raw=True,
+        verbs=VERBS,
     ),
 )

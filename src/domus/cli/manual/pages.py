@@ -141,6 +141,8 @@ def section(command: Command, by_name: dict[str, list[Block]], shares: dict[str,
         if not option.later:
             text = by_option.get(option.word or option.letter, option.help)
             yield Definition(f"`{option.spelling}`", text)
+    for verb in command.verbs:
+        yield from section(verb, by_name, shares)
 
 
 def about(command: Command) -> list[Block]:
