@@ -2,17 +2,36 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
-from domus.domains.migration.checks import missing_features
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domus.config.loading import load_text
+from domus.domains.migration import features
+from domus.domains.migration.rounds import Rounds
 from domus.network.announce import frames
 from domus.storage import dom0_use
 
 
 def test_only_features_that_the_other_host_lacks_are_in_the_way() -> None:
-    assert missing_features((0b1011, 1), (0b0010, 0xFF)) == ["0:0", "0:3"]
-    assert missing_features((1, 0, 2), (1,)) == ["2:1"]
-    assert missing_features((1,), (3, 7)) == []
+    assert features.missing((0b1011, 1), (0b0010, 0xFF)) == ["fpu", "pse"]
+    assert features.missing((1, 0, 2), (1,)) == ["2:1"]
+    assert features.missing((1,), (3, 7)) == []
+
+
+def test_a_levelled_policy_leaves_out_what_the_other_host_lacks() -> None:
+    host = (0xFFFFFFFF,) * 19
+    other = tuple(word & ~(1 << 5) for word in host)
+    lacking = [name for name in features.missing(host, other) if ":" not in name]
+    assert {"msr", "vmx", "avx2", "mds-no"} <= set(lacking)
+    policy = features.levelled(lacking)
+    assert policy.startswith("host,msr=0,")
+    config = load_text(f'name = "web"\nkernel = "/k"\ncpuid = "{policy}"\n').config
+    left = features.missing(features.seen(host, config), other)
+    assert left and all(":" in name for name in left), "only bits without a name can be left"
+    assert features.levelled(["avx2", "2:1"]) == ""
 
 
 def test_switches_learn_from_a_frame_of_the_guests_own_address() -> None:
@@ -48,3 +67,25 @@ def test_a_local_file_says_why_no_other_host_can_have_it(tmp_path: Path) -> None
     assert found.marks == ()
     assert "which only this host has" in found.local
     assert identity.find(found, writable=True) is None
+
+
+def _pages(*numbers: int) -> bytes:
+    body = struct.pack("<II", len(numbers), 0) + b"".join(
+        struct.pack("<Q", 1 << 60 | each) for each in numbers
+    )
+    body += bytes(4096 * len(numbers))
+    return struct.pack("<II", 1, len(body)) + body
+
+
+@given(cut=st.integers(1, 9000))
+def test_rounds_are_counted_however_the_stream_is_cut(cut: int) -> None:
+    times = iter((0.0, 4.0, 6.0))
+    rounds = Rounds(now=lambda: next(times))
+    other = struct.pack("<II", 0xE, 5) + bytes(8)
+    stream = bytes(16) + struct.pack("<II", 1, 0) + bytes(40)
+    stream += other + _pages(0, 1) + _pages(2, 5) + _pages(1, 3, 4) + other + _pages(2)
+    stream += struct.pack("<II", 0, 0) + struct.pack("<II", 2, 3) + bytes(8) + struct.pack("<II", 0, 0)
+    for place in range(0, len(stream), cut):
+        rounds.feed(memoryview(stream[place : place + cut]))
+    assert rounds.number == 3
+    assert rounds.changed == 3 * 4096 / 4.0

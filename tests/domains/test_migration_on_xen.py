@@ -1,13 +1,10 @@
-"""Domains that move between two real hosts: the guest counts on, on exactly one of them, whatever happens.
+"""Domains that move between two real hosts: the guest counts on, with its disks, cards and all that is kept.
 
-The guest writes its count into a LUN that both hosts have: number N into sector N, which must be empty until
-then; else a second copy of it runs, and says so in sector 0. Sectors without a gap and
-without a repeat are what "exactly once" means.
+What accidents do to a move is in test_exactly_once.
 """
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -16,8 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from domus.lab import disks, identity, impairments, record
-from domus.model.config import Disk, DomainConfig, GuestType, Nic
+from domus.lab import impairments
+from domus.model.config import Disk, GuestType, Nic
 from domus.model.errors import (
     AlreadyExists,
     Busy,
@@ -26,102 +23,16 @@ from domus.model.errors import (
     DomainNotFound,
     DomusError,
     NotFound,
-    Unreachable,
 )
 from domus.model.managed import AutostartRequest
-from domus.model.migration import MigrateRequest, Partner, Side, Stage
-from domus.model.operation import Operation
-from domus.model.places import TLS_PORT
+from domus.model.migration import Copying, Side, Stage
 from tests.domains.guests import boot_id, create, eventually, kill_xend, look, typed, wait_until_up
+from tests.domains.moving import COUNT, Pair, a_pair, begun, migrated, started
 
 if TYPE_CHECKING:
-    from domus.client import Client
     from domus.lab.host import LabHost
 
 pytestmark = pytest.mark.lab
-
-SECTOR = 512
-SECTORS = 32768
-
-#: the guest's part: count, and write each number into its own sector, past every cache
-COUNT = (
-    "(i=0; while :; do i=$((i+1)); "
-    "dd if=/dev/xvda bs=512 skip=$i count=1 iflag=direct 2>/dev/null | grep -q '[0-9]' && "
-    "{ printf '%-511s\\n' twice | dd of=/dev/xvda bs=512 count=1 oflag=direct conv=notrunc; break; }; "
-    "printf '%-511d\\n' $i | "
-    "dd of=/dev/xvda bs=512 seek=$i count=1 oflag=direct conv=notrunc 2>/dev/null || break; "
-    "sleep 0.1; done) & "
-    "echo counts"
-)
-
-#: appended to xend's own module in a lab host: it dies, or stops, when a move has come to a stage on disk
-ACCIDENTS = b"""
-import os as _os
-_write = Moves._write
-async def _write_and_die(self, move):
-    move = await _write(self, move)
-    try:
-        with open("/run/accident") as file:
-            stage, number = file.read().split()
-        if move.stage == stage:
-            _os.unlink("/run/accident")
-            _os.kill(_os.getpid(), int(number))
-    except FileNotFoundError:
-        pass
-    return move
-Moves._write = _write_and_die
-"""
-MOVES_MODULE = "/usr/lib/python3/dist-packages/domus/domains/migration/moves.py"
-
-
-class Pair:
-    """Two hosts, and a guest that is on one of them."""
-
-    def __init__(self, hosts: tuple[LabHost, LabHost], image: Path, config: DomainConfig) -> None:
-        self.hosts, self.image, self.config = hosts, image, config
-        self.clean: dict[str, str] = {}
-
-    @property
-    def name(self) -> str:
-        return self.config.name
-
-    def request(self, to: LabHost, **fields: object) -> MigrateRequest:
-        known = record.read(to.name)
-        partner = Partner(
-            name=to.name, address=identity.address(known.number), port=TLS_PORT, server_name=to.name
-        )
-        return replace(MigrateRequest(to=partner), **fields)
-
-    def other(self, host: LabHost) -> LabHost:
-        return self.hosts[host is self.hosts[0]]
-
-    def owners(self) -> list[LabHost]:
-        """The hosts on which the guest can run."""
-        found = []
-        for host in self.hosts:
-            with host.client() as client, suppress(DomusError):
-                info = client.domain(self.name)
-                if info.domid is not None and not (info.paused or info.shutdown or info.dying):
-                    found.append(host)
-        return found
-
-    def counted(self) -> int:
-        """How far the guest has come; each number is in its sector, once, and nothing follows the last."""
-        with self.image.open("rb") as file:
-            said, *sectors = (file.read(SECTOR) for _ in range(SECTORS))
-        assert not said.strip(b"\0"), f"two copies ran: {said[:9]!r}"
-        numbers = [int(sector) for sector in sectors if sector.strip(b"\0 \n")]
-        assert numbers == list(range(1, len(numbers) + 1)), "a gap or a repeat"
-        assert all(not sector.strip(b"\0") for sector in sectors[len(numbers) :])
-        return len(numbers)
-
-    def runs_only_on(self, host: LabHost) -> None:
-        """The guest goes on there, and nothing of it is left on the other host."""
-        eventually(lambda: self.owners() == [host], within=240)
-        before = self.counted()
-        eventually(lambda: self.counted() > before)
-        other = self.other(host)
-        eventually(lambda: look(other) == self.clean[other.name])
 
 
 @pytest.fixture(scope="module")
@@ -132,69 +43,14 @@ def hosts(new_host: Callable[[], LabHost]) -> tuple[LabHost, LabHost]:
 @pytest.fixture
 def pair(hosts: tuple[LabHost, LabHost], small_guest: tuple[Path, Path], tmp_path: Path) -> Iterator[Pair]:
     """The guest is not there yet: see `started`."""
-    image = tmp_path / "shared.img"
-    image.write_bytes(bytes(SECTORS * SECTOR))
-    target = {disks.lend(host.name, image) for host in hosts}.pop()
-    kernel, ramdisk = (f"sha256:{_digest(path)}" for path in small_guest)
-    with hosts[0].client() as client:
-        for path in small_guest:
-            client.put_blob(path)
-    pair = Pair(
-        hosts,
-        image,
-        DomainConfig(
-            name="guest",
-            memory_mib=96,
-            kernel=kernel,
-            ramdisk=ramdisk,
-            cmdline="console=hvc0 quiet name=guest ip=10.77.0.100::10.77.0.1:255.255.255.0:guest:eth0:off",
-            disks=(Disk(vdev="xvda", target=target),),
-            nics=(Nic(bridge="xenbr0"),),
-        ),
-    )
-    pair.clean = {host.name: look(host) for host in hosts}
-    yield pair
-    for host in hosts:
-        with host.client() as client:
-            for info in client.domains():
-                if info.domid:
-                    client.finish(client.destroy(info.name))
-        disks.take_back(host.name, image)
+    with a_pair(hosts, small_guest, tmp_path) as pair:
+        yield pair
 
 
-def _digest(path: Path) -> str:
-    import hashlib
-
-    return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def started(pair: Pair, **fields: object) -> LabHost:
-    """The guest runs and counts on the first host."""
-    host = pair.hosts[0]
-    with host.client() as client:
-        create(client, replace(pair.config, **fields))
-        wait_until_up(client, pair.name)
-        typed(client, pair.name, COUNT, "counts")
-    eventually(lambda: pair.counted() > 3)
-    return host
-
-
-def migrated(pair: Pair, here: LabHost, **fields: object) -> LabHost:
-    """Move the guest to the other host, which is returned."""
-    there = pair.other(here)
-    with here.client() as client:
-        client.finish(client.migration.migrate(pair.name, pair.request(there, **fields)))
-    return there
-
-
-def begun(pair: Pair, client: Client, there: LabHost, step: str, **fields: object) -> Operation:
-    """A move that has come to this step."""
-    operation = client.migration.migrate(pair.name, pair.request(there, **fields))
-    for now in client.follow(operation):
-        if step in now.step:
-            return now
-        assert not now.state.final, f"it never came to {step!r}: {now}"
-    raise AssertionError(step)
+#: what is said of the guest's address in the LAN
+_LISTEN = (
+    "tcpdump -lne -i eth1 ether src 00:16:3e:77:00:01 and not tcp and not icmp > /root/heard 2> /dev/null"
+)
 
 
 @pytest.mark.parametrize(
@@ -202,7 +58,9 @@ def begun(pair: Pair, client: Client, there: LabHost, step: str, **fields: objec
     [(GuestType.PV, False), pytest.param(GuestType.PVH, True, marks=pytest.mark.soak)],
 )
 def test_a_guest_goes_there_and_back_and_counts_on(pair: Pair, guest_type: GuestType, live: bool) -> None:
-    first = started(pair, guest_type=guest_type)
+    addresses = ("10.77.0.100", "fd77::100")
+    card = replace(pair.config.nics[0], mac="00:16:3e:77:00:01", ips=addresses)
+    first = started(pair, guest_type=guest_type, nics=(card,))
     with first.client() as client:
         config, boot = client.config(pair.name), boot_id(client, pair.name)
         report = client.migration.check(pair.name, pair.request(pair.hosts[1], live=True))
@@ -210,8 +68,13 @@ def test_a_guest_goes_there_and_back_and_counts_on(pair: Pair, guest_type: Guest
     assert bool(report.remarks) == (guest_type is GuestType.PV), (
         "no shadow paging here: PV does not move live"
     )
+    listening = first.run(["sh", "-c", f"{_LISTEN} & echo $!"]).stdout.strip()
     second = migrated(pair, first, live=live)
     pair.runs_only_on(second)
+    first.run(["kill", "-INT", listening])
+    heard = first.run(["cat", "/root/heard"]).stdout
+    for announced in ("Reverse Request", "10.77.0.100", "fd77::100"):
+        assert announced in heard, f"what switches and neighbours heard: {heard}"
     with second.client() as client:
         assert client.config(pair.name) == config
         assert boot_id(client, pair.name) == boot
@@ -289,92 +152,6 @@ def test_a_network_that_delays_loses_or_breaks_never_leaves_the_guest_twice_or_n
     pair.runs_only_on(here)
 
 
-def arm(host: LabHost, stage: Stage, signal: int) -> None:
-    """The host's xend gets this signal when a move has come to this stage."""
-    host.put(f"{stage} {signal}".encode(), "/run/accident")
-
-
-@pytest.fixture
-def accidents(pair: Pair) -> Pair:
-    """Both hosts' xends can be armed."""
-    for host in pair.hosts:
-        if not host.run(["grep", "-c", "_write_and_die", MOVES_MODULE], check=False).stdout.strip("0\n"):
-            host.run(["sh", "-c", f"cat >> {MOVES_MODULE}"], stdin=ACCIDENTS)
-            kill_xend(host)
-    return pair
-
-
-#: which side dies at which stage, and where the guest is afterwards
-DEATHS = [
-    ("sender", Stage.SENDING, "sender"),
-    ("receiver", Stage.RECEIVING, "sender"),
-    ("receiver", Stage.READY, "sender"),
-    ("sender", Stage.HANDING_OVER, "receiver"),
-    ("receiver", Stage.TAKEN, "receiver"),
-    ("sender", Stage.SENT, "receiver"),
-]
-
-
-@pytest.mark.soak
-def test_whoever_dies_at_whatever_stage_the_guest_runs_on_exactly_one_host(accidents: Pair) -> None:
-    pair = accidents
-    here = started(pair)
-    for who, stage, owner in DEATHS:
-        there = pair.other(here)
-        arm(here if who == "sender" else there, stage, 9)
-        with here.client() as client:
-            operation = client.migration.migrate(pair.name, pair.request(there))
-            with suppress(DomusError):
-                client.finish(operation)
-        here = here if owner == "sender" else there
-        pair.runs_only_on(here)
-        for host in pair.hosts:
-            host.run(["rm", "-f", "/run/accident"])
-            eventually(lambda: _all_settled(host), within=240)  # noqa: B023 - called at once
-
-
-def _all_settled(host: LabHost) -> bool:
-    try:
-        with host.client() as client:
-            return all(move.settled for move in client.migration.list())
-    except Unreachable:
-        return False  # the next xend is not there yet
-
-
-@pytest.mark.soak
-def test_hosts_that_cannot_talk_leave_the_guest_paused_until_somebody_decides(accidents: Pair) -> None:
-    pair = accidents
-    here, there = started(pair), pair.hosts[1]
-    arm(there, Stage.READY, 19)  # it stops before it has answered: the sender takes its guest back
-    with here.client() as client:
-        operation = client.migration.migrate(pair.name, pair.request(there))
-        with pytest.raises(DomusError):
-            client.finish(operation)
-    assert there.run(["sh", "-c", "kill -CONT $(cat /run/domus/xend.pid)"]).status == 0
-    pair.runs_only_on(here)
-    # the wire is cut after the sender's yes was written, and before it was said
-    arm(here, Stage.HANDING_OVER, 19)
-    with here.client() as client:
-        client.migration.migrate(pair.name, pair.request(there))
-    eventually(
-        lambda: "T" in here.run(["sh", "-c", "cut -d' ' -f3 /proc/$(cat /run/domus/xend.pid)/stat"]).stdout
-    )
-    here.run(["ip", "link", "set", "eth1", "down"])
-    here.run(["sh", "-c", "kill -CONT $(cat /run/domus/xend.pid)"])
-    with here.client() as client:
-        eventually(lambda: bool(client.migration.list()[-1].told), within=200)
-        told = client.migration.list()[-1].told
-        assert "stays paused here" in told
-        assert pair.owners() == []
-        count = pair.counted()
-        time.sleep(3)
-        assert pair.counted() == count
-        client.migration.decide(pair.name, Side.HERE)
-        eventually(lambda: pair.owners() == [here])
-        here.run(["ip", "link", "set", "eth1", "up"])
-    pair.runs_only_on(here)
-
-
 def test_a_managed_domain_moves_with_all_that_is_kept_of_it(pair: Pair) -> None:
     first = pair.hosts[0]
     with first.client() as client:
@@ -395,3 +172,74 @@ def test_a_managed_domain_moves_with_all_that_is_kept_of_it(pair: Pair) -> None:
         client.finish(client.destroy(pair.name))
         client.managed.delete(pair.name)
         assert pair.name not in [info.name for info in old.domains()]
+
+
+#: what a guest that counts has written on a disk of one host's
+_COUNTED = "head -c 1M /srv/only-here.img | tr -d '\\0 ' | grep -v '^$' | sort -n"
+
+
+def _numbers(host: LabHost) -> list[int]:
+    return [int(line) for line in host.run(["sh", "-c", _COUNTED]).stdout.split()]
+
+
+def _with_local_disk(pair: Pair) -> LabHost:
+    """The guest counts on a disk that only the first host has, and that has 8 MiB of something in it."""
+    here = pair.hosts[0]
+    make = "cd /srv && truncate -s 32M only-here.img && head -c 8M /dev/urandom >> only-here.img"
+    here.run(["sh", "-c", f"{make} && truncate -s 64M only-here.img"])
+    with here.client() as client:
+        create(client, replace(pair.config, disks=(Disk(vdev="xvda", target="/srv/only-here.img"),)))
+        wait_until_up(client, pair.name)
+        typed(client, pair.name, COUNT, "counts")
+    eventually(lambda: len(_numbers(here)) > 3)
+    return here
+
+
+def test_a_disk_that_is_not_shared_comes_with_its_guest_and_goes_back_as_what_differs(pair: Pair) -> None:
+    here = _with_local_disk(pair)
+    there = pair.other(here)
+    with here.client() as client:
+        (copied,) = client.migration.check(pair.name, pair.request(there, copy_storage=Copying.WHOLE)).copied
+        assert copied.fresh
+    migrated(pair, here, copy_storage=Copying.WHOLE)
+    counted = len(_numbers(there))
+    eventually(lambda: len(_numbers(there)) > counted)
+    with there.client() as client:
+        report = client.migration.check(pair.name, pair.request(here, copy_storage=Copying.WHOLE))
+        assert "exists here already" in report.problems[0].title
+    migrated(pair, there, copy_storage=Copying.INCREMENTAL)
+    with there.client() as client:
+        move = client.migration.list()[-1]
+        assert move.sent_bytes - move.memory_bytes < 8 << 20, "what was there already is not sent again"
+    counted = len(_numbers(here))
+    eventually(lambda: len(_numbers(here)) > counted)
+    numbers = _numbers(here)
+    assert numbers == list(range(1, len(numbers) + 1)), "a gap or a repeat"
+    digest = "tail -c +33554433 /srv/only-here.img | sha256sum"
+    assert len({host.run(["sh", "-c", digest]).stdout for host in pair.hosts}) == 1
+    assert here.run(["ls", "/sys/kernel/tracing/instances"]).stdout == "", "nothing is traced any more"
+    _without_local_disk(pair)
+
+
+def test_a_copy_that_is_cut_off_leaves_nothing_there(pair: Pair) -> None:
+    here = _with_local_disk(pair)
+    there = pair.other(here)
+    with here.client() as client:
+        request = {"copy_storage": Copying.WHOLE, "bandwidth": 500_000}
+        operation = begun(pair, client, there, "copying its disks", **request)
+        kill_xend(there)
+        with pytest.raises(DomusError):
+            client.finish(operation)
+        assert not client.domain(pair.name).paused
+    eventually(lambda: look(there) == pair.clean[there.name])
+    assert there.run(["sh", "-c", "ls -A /srv"]).stdout == ""
+    counted = len(_numbers(here))
+    eventually(lambda: len(_numbers(here)) > counted)
+    _without_local_disk(pair)
+
+
+def _without_local_disk(pair: Pair) -> None:
+    for host in pair.hosts:
+        with host.client() as client, suppress(NotFound):
+            client.finish(client.destroy(pair.name))
+        host.run(["rm", "-f", "/srv/only-here.img"])

@@ -9,7 +9,7 @@ from domus.cli.carried import carry_out
 from domus.cli.numbers import integer
 from domus.cli.privileged import DOM0_NAMES
 from domus.model.errors import BadInput, WrongState, from_problem
-from domus.model.migration import MigrateRequest, Move, Partner, Side
+from domus.model.migration import Copying, MigrateRequest, Move, Partner, Side
 from domus.model.places import TLS_PORT
 
 if TYPE_CHECKING:
@@ -45,7 +45,10 @@ def run(call: Call) -> int:
         live=call.has("live"),
         bandwidth=_bandwidth(call),
         assume_shared=call.has("assume-shared"),
+        copy_storage=Copying(call.value("copy-storage")) if call.has("copy-storage") else None,
     )
+    if request.assume_shared and request.copy_storage:
+        raise call.wrong("--assume-shared or --copy-storage, not both")
     for option, told in _NO_EFFECT.items():
         if call.has(option):
             print(f"Warning: {told}", file=sys.stderr)
@@ -109,6 +112,10 @@ def _check(call: Call, name: str, request: MigrateRequest) -> int:
     else:
         for remark in found.remarks:
             print(f"Note: {remark}")
+        for disk in found.copied:
+            if not disk.below:
+                how = "only what differs there" if disk.base else "as a whole"
+                print(f"{disk.vdev} is copied to {disk.target}, {how}: {disk.size_bytes >> 20} MiB")
         for problem in found.problems:
             print(from_problem(problem).for_user())
         if not found.problems:

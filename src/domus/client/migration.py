@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from domus.client.calls import Calls, decode, domain_path
 from domus.client.requests import quote
-from domus.model.migration import Answer, Check, DecideRequest, MigrateRequest, Move, Offer, Side
+from domus.model.migration import Answer, Check, DecideRequest, Digests, MigrateRequest, Move, Offer, Side
 from domus.model.operation import Operation
 
 
@@ -42,6 +42,10 @@ class Migration:
     def offer(self, offer: Offer) -> Answer:
         """Ask whether it takes a domain."""
         return self._calls.post("/v1/migrations", offer, Answer)
+
+    def digests(self, move_id: str, number: int, first: int) -> bytes:
+        """The digests of some chunks of what is in a copied disk's place."""
+        return self._calls.get(f"{_path(move_id)}/disks/{number}?first={first}", Digests).digests
 
     def send(self, move_id: str, frames: Iterator[bytes]) -> Move:
         """Send a stream; on return the domain is built there."""

@@ -28,6 +28,7 @@ _PATH_PARAMETERS: Final = {
     "ref": "name, id or uuid of a domain, looked up in this order",
     "id": "id of an operation",
     "pool": "number or name of a cpupool, looked up in this order",
+    "number": "place of a disk in the answer to an offer, from 0",
     "sha256": "64 hexadecimal digits in lower case",
 }
 

@@ -84,6 +84,10 @@ class HostLink:
         client.calls = Calls(self._exchange)
         client.put_blob(path)
 
+    def digests(self, move_id: str, number: int, first: int) -> bytes:
+        """The digests of some chunks of what is in a copied disk's place."""
+        return self._calls.digests(move_id, number, first)
+
     def send(self, move_id: str, frames: Iterator[bytes]) -> Move:
         """Send libxl's stream, unless there is an answer before its end: then it is of no use any more."""
 

@@ -32,7 +32,7 @@ async def of_domain(domid: int) -> dict[int, DiskCounters]:
     """Counters of the disks that QEMU serves to a domain, by device number; none if it does not answer."""
     try:
         async with asyncio.timeout(_WITHIN):
-            return parse(await _ask(socket(domid), "query-blockstats"))
+            return parse(await ask(socket(domid), "query-blockstats"))
     except (OSError, ValueError, KeyError, TypeError, TimeoutError):
         return {}
 
@@ -58,15 +58,22 @@ def parse(answer: Any) -> dict[int, DiskCounters]:
     return found
 
 
-async def _ask(path: Path, command: str) -> Any:
+async def ask(path: Path, *commands: str) -> Any:
+    """What the QEMU at that socket answers to the last of some commands without arguments.
+
+    Raises:
+        OSError, ValueError: there is none, or it speaks no QMP.
+        KeyError: it refuses one.
+    """
     reader, writer = await asyncio.open_unix_connection(str(path), limit=_LINE_BYTES)
     try:
         await reader.readline()  # its greeting
-        for each in ("qmp_capabilities", command):
+        for each in ("qmp_capabilities", *commands):
             writer.write(json.dumps({"execute": each}).encode() + b"\n")
             answer = json.loads(await reader.readline())
             while "event" in answer:
                 answer = json.loads(await reader.readline())
-        return answer["return"]
+            told = answer["return"]
+        return told
     finally:
         writer.close()

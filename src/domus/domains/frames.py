@@ -19,6 +19,10 @@ and a checksum (4). The checksum is CRC-32 over this frame's first five bytes an
 checksum of the frame before: damage is found, and so is a frame that is missing, repeated or out of order.
 A packed piece is one zstd frame, in which pages of zeros all but vanish. The last frame tells the length of
 the whole stream: what has no last frame is not whole, wherever it was cut.
+
+Disks that are copied with a domain travel in frames of their own (`Disks`): before libxl's stream, while the
+domain runs, and when it does not run any more before the last piece of that stream; without it libxl does not
+open a disk over there.
 """
 
 from __future__ import annotations
@@ -30,18 +34,23 @@ import threading
 import time
 import zlib
 from collections.abc import Callable, Iterator
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from domus.model.errors import BadInput, Cancelled
+
+Buffer = bytes | memoryview
 
 _HEAD: Final = struct.Struct(">cII")
 _CHECKED: Final = struct.calcsize(">cI")  #: bytes of the head that the checksum covers
 _LENGTH: Final = struct.Struct(">Q")
+_PLACE: Final = struct.Struct(">HQ")
 
 _PLAIN: Final = b"p"
 _PACKED: Final = b"z"
+_DISK: Final = b"d"  #: a part of a disk: its number and the offset (_PLACE), then data, packed
 _ALIVE: Final = b"a"  #: nothing has happened for a while
 _END: Final = b"e"  #: the stream is whole; its content is its length in bytes
+_KINDS: Final = (_PLAIN, _PACKED, _DISK, _ALIVE, _END)
 
 #: bytes that are packed together
 PIECE: Final = 1 << 20
@@ -66,6 +75,27 @@ class Damaged(BadInput):
     """These are no frames, or not those that were written."""
 
 
+class DiskPart(NamedTuple):
+    """Some data of a disk."""
+
+    disk: int
+    offset: int
+    data: bytes  #: none: the disk ends at the offset
+
+
+class Disks(Protocol):
+    """Disks that travel with a domain. For the thread that carries the frames."""
+
+    def running(self) -> Iterator[DiskPart | None]:
+        """What is to be sent while the domain runs; None now and then, when there is nothing to send."""
+
+    def watch(self) -> None:
+        """Called often while memory is sent."""
+
+    def stopped(self) -> Iterator[DiskPart | None]:
+        """What is still to be sent when nothing writes to the disks any more; None as above."""
+
+
 class Packer:
     """What libxl writes into `descriptor`, as frames.
 
@@ -73,23 +103,35 @@ class Packer:
         limit: bytes per second at the most; 0: as fast as it goes.
         alive: say so when libxl writes nothing for `ALIVE_EVERY` seconds; a file needs no such sign.
         seed: the checksum that the first frame's begins with: of what stands before the frames.
+        watch: is shown each piece of libxl's stream.
     """
 
     def __init__(
-        self, limit: int = 0, *, alive: bool = True, seed: int = 0, now: Callable[[], float] = time.monotonic
+        self,
+        limit: int = 0,
+        *,
+        alive: bool = True,
+        seed: int = 0,
+        watch: Callable[[memoryview], None] | None = None,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         # Only who saves or moves something needs it; and before the guest is suspended: dom0 is slow.
         import zstandard
 
         self._zstd = zstandard.ZstdCompressor(level=_LEVEL)
         self._reading, self.descriptor = _pipe()
+        self._poll = select.poll()
+        self._poll.register(self._reading, select.POLLIN)
+        self._filling, self._waiting = (memoryview(bytearray(PIECE)) for _ in range(2))
         self.taken = 0  #: bytes from libxl
         self.sent = 0  #: bytes of frames
         self._limit = limit
         self._alive = alive
         self._sum = seed
+        self._watch = watch
         self._now = now
         self._whole = False
+        self._abandoned = False
         self._lock = threading.Lock()
         self._open = {self._reading, self.descriptor}
 
@@ -100,6 +142,7 @@ class Packer:
 
     def abandon(self) -> None:
         """libxl's stream will not be whole: `frames` ends with an error soon. May be called twice."""
+        self._abandoned = True
         self._close(self.descriptor)
 
     def hang_up(self) -> None:
@@ -111,55 +154,94 @@ class Packer:
         self._close(self.descriptor)
         self._close(self._reading)
 
-    def frames(self) -> Iterator[bytes]:
+    def frames(
+        self, disks: Disks | None = None, on_memory: Callable[[], object] = lambda: None
+    ) -> Iterator[bytes]:
         """The frames, until the last one. For one worker thread; libxl fails when that gives up.
+
+        Args:
+            disks: those that come, too.
+            on_memory: called when libxl's turn has come.
 
         Raises:
             Cancelled: `abandon` was called.
         """
         begun = self._now()
         try:
-            while True:
-                piece = self._next()
-                if piece is None:
-                    yield self._frame(_ALIVE, b"")
-                    continue
-                if not piece:
-                    break
-                self.taken += len(piece)
-                packed = self._zstd.compress(piece)
-                yield self._frame(_PACKED, packed) if len(packed) < len(piece) else self._frame(_PLAIN, piece)
+            for frame in self._all(disks, on_memory):
+                yield frame
                 if self._limit and (ahead := self.sent / self._limit - (self._now() - begun)) > 0:
                     time.sleep(ahead)
-            if not self._whole:
-                raise Cancelled("the stream was abandoned")
-            yield self._frame(_END, _LENGTH.pack(self.taken))
         finally:
             self._close(self._reading)
 
-    def _frame(self, kind: bytes, content: bytes) -> bytes:
+    def _all(self, disks: Disks | None, on_memory: Callable[[], object]) -> Iterator[bytes]:
+        if disks is not None:
+            yield from self._parts(disks.running())
+        on_memory()
+        held = memoryview(b"")  # what the disks must be in front of, if it turns out to be the last
+        while (piece := self._next()) is None or piece:
+            if piece is None:
+                yield self._frame(_ALIVE, b"")
+                continue
+            if held:
+                yield self._piece(held)
+            held = piece
+            if disks is not None:
+                disks.watch()
+        if not self._whole:
+            raise Cancelled("the stream was abandoned")
+        if disks is not None:
+            yield from self._parts(disks.stopped())
+        if held:
+            yield self._piece(held)
+        yield self._frame(_END, _LENGTH.pack(self.taken))
+
+    def _piece(self, piece: memoryview) -> bytes:
+        self.taken += len(piece)
+        if self._watch is not None:
+            self._watch(piece)
+        packed = self._zstd.compress(piece)
+        return self._frame(_PACKED, packed) if len(packed) < len(piece) else self._frame(_PLAIN, piece)
+
+    def _parts(self, parts: Iterator[DiskPart | None]) -> Iterator[bytes]:
+        last = self._now()
+        for part in parts:
+            if self._abandoned:
+                raise Cancelled("the stream was abandoned")
+            if part is not None:
+                data = self._zstd.compress(part.data) if part.data else b""
+                yield self._frame(_DISK, _PLACE.pack(part.disk, part.offset) + data)
+            elif self._alive and self._now() - last > ALIVE_EVERY:
+                yield self._frame(_ALIVE, b"")
+            else:
+                continue
+            last = self._now()
+
+    def _frame(self, kind: bytes, content: Buffer) -> bytes:
         head = _HEAD.pack(kind, len(content), 0)[:_CHECKED]
         self._sum = zlib.crc32(content, zlib.crc32(head, self._sum))
         self.sent += _HEAD.size + len(content)
-        return _HEAD.pack(kind, len(content), self._sum) + content
+        return b"".join((_HEAD.pack(kind, len(content), self._sum), content))
 
-    def _next(self) -> bytes | None:
+    def _next(self) -> memoryview | None:
         """What libxl wrote next, a whole piece if that comes soon; nothing at the end, None when it writes
-        nothing for long.
+        nothing for long. It lasts until the call after the next.
 
         A pipe is read as soon as a page is in it: frames of single pages would cost more than the memory.
         """
-        poll = select.poll()
-        poll.register(self._reading, select.POLLIN)
-        if self._alive and not poll.poll(ALIVE_EVERY * 1000):
+        if self._alive and not self._poll.poll(ALIVE_EVERY * 1000):
             return None
-        piece = bytearray(os.read(self._reading, PIECE))
-        while 0 < len(piece) < PIECE and (not self._alive or poll.poll(_SOON_MS)):
-            more = os.read(self._reading, PIECE - len(piece))
+        # One is being filled while the other waits to be sent: nothing is copied on the way to zstd.
+        self._filling, self._waiting = self._waiting, self._filling
+        buffer = self._filling
+        size = os.readv(self._reading, [buffer])
+        while 0 < size < PIECE and (not self._alive or self._poll.poll(_SOON_MS)):
+            more = os.readv(self._reading, [buffer[size:]])
             if not more:
                 break
-            piece += more
-        return bytes(piece)
+            size += more
+        return buffer[:size]
 
     def _close(self, descriptor: int) -> None:
         with self._lock:
@@ -172,7 +254,7 @@ class Frame(NamedTuple):
     """One that was checked."""
 
     kind: bytes
-    content: bytes
+    content: memoryview
 
 
 class Reader:
@@ -186,7 +268,7 @@ class Reader:
         self.whole = False  #: the last frame has come
         self.length = 0  #: bytes of libxl's stream so far
         self._sum = seed
-        self._waiting = bytearray()
+        self._rest = b""
 
     def feed(self, data: bytes) -> Iterator[Frame]:
         """The frames that are complete with this.
@@ -194,30 +276,29 @@ class Reader:
         Raises:
             Damaged: anything is wrong, or something follows the last frame.
         """
-        self._waiting += data
+        here = memoryview(self._rest + data if self._rest else data)
         place = 0
         try:
-            while len(self._waiting) - place >= _HEAD.size:
-                kind, length, told = _HEAD.unpack_from(self._waiting, place)
-                if self.whole or kind not in (_PLAIN, _PACKED, _ALIVE, _END) or length > PIECE:
+            while len(here) - place >= _HEAD.size:
+                kind, length, told = _HEAD.unpack_from(here, place)
+                if self.whole or kind not in _KINDS or length > PIECE:
                     raise Damaged("this is no stream of frames")
                 end = place + _HEAD.size + length
-                if len(self._waiting) < end:
+                if len(here) < end:
                     break
-                head = bytes(self._waiting[place : place + _CHECKED])
-                content = bytes(self._waiting[place + _HEAD.size : end])
-                self._sum = zlib.crc32(content, zlib.crc32(head, self._sum))
+                content = here[place + _HEAD.size : end]
+                self._sum = zlib.crc32(content, zlib.crc32(here[place : place + _CHECKED], self._sum))
                 if self._sum != told:
                     raise Damaged("a frame is not as it was written")
                 place = end
                 self._count(kind, content)
                 yield Frame(kind, content)
         finally:
-            del self._waiting[:place]
-        if self.whole and self._waiting:
+            self._rest = bytes(here[place:])
+        if self.whole and self._rest:
             raise Damaged("something follows the last frame")
 
-    def _count(self, kind: bytes, content: bytes) -> None:
+    def _count(self, kind: bytes, content: memoryview) -> None:
         if kind == _PLAIN:
             self.length += len(content)
         elif kind == _PACKED:
@@ -233,9 +314,17 @@ class Unpacker:
 
     Args:
         seed: as the Packer's.
+        disks: takes the parts of disks; without it there are none.
+        on_memory: called when the first piece for libxl has come.
     """
 
-    def __init__(self, *, seed: int = 0) -> None:
+    def __init__(
+        self,
+        *,
+        seed: int = 0,
+        disks: Callable[[DiskPart], None] | None = None,
+        on_memory: Callable[[], object] = lambda: None,
+    ) -> None:
         import zstandard  # before the guest is suspended over there
 
         self._unpack = zstandard.ZstdDecompressor().decompress
@@ -246,6 +335,8 @@ class Unpacker:
         self._lock = threading.RLock()
         self._open = {self.descriptor, self._writing}
         self._feeding = False
+        self._disks = disks
+        self._on_memory = on_memory
 
     @property
     def whole(self) -> bool:
@@ -258,6 +349,7 @@ class Unpacker:
         Raises:
             Damaged: these are no frames, or not those that were written.
             BrokenPipeError: libxl reads no more.
+            DomusError: a disk cannot be written.
         """
         self.received += len(data)
         with self._lock:
@@ -270,6 +362,8 @@ class Unpacker:
                     self._give(content)
                 elif kind == _PACKED:
                     self._give(self._unpacked(content))
+                elif kind == _DISK:
+                    self._take(content)
         finally:
             with self._lock:
                 self._feeding = False
@@ -287,7 +381,7 @@ class Unpacker:
             if not self._feeding:
                 self._close(self._writing)
 
-    def _unpacked(self, content: bytes) -> bytes:
+    def _unpacked(self, content: Buffer) -> bytes:
         import zstandard
 
         try:
@@ -295,7 +389,18 @@ class Unpacker:
         except zstandard.ZstdError as error:
             raise Damaged(f"a damaged piece: {error}") from None
 
-    def _give(self, content: bytes) -> None:
+    def _take(self, content: memoryview) -> None:
+        if self._disks is None or len(content) < _PLACE.size:
+            raise Damaged("a part of a disk that nobody expects")
+        disk, offset = _PLACE.unpack_from(content)
+        data = content[_PLACE.size :]
+        if data and _unpacked_size(data) < 1:
+            raise Damaged("a part of a disk without data")
+        self._disks(DiskPart(disk, offset, self._unpacked(data) if data else b""))
+
+    def _give(self, content: Buffer) -> None:
+        if not self.given:
+            self._on_memory()
         self.given += len(content)
         left = memoryview(content)
         while left:
@@ -308,7 +413,7 @@ class Unpacker:
                 os.close(descriptor)
 
 
-def _unpacked_size(content: bytes) -> int:
+def _unpacked_size(content: Buffer) -> int:
     """What a zstd frame says that it holds: the bound is ours, what it says is the sender's word."""
     import zstandard
 

@@ -42,6 +42,13 @@ class Stage(StrEnum):
         return self in (Stage.RECEIVING, Stage.READY, Stage.TAKEN, Stage.REFUSED)
 
 
+class Copying(StrEnum):
+    """What happens to disks that only the sending host has."""
+
+    WHOLE = "whole"  #: all of each goes to the other host, where nothing may be in its place
+    INCREMENTAL = "incremental"  #: what is in its place there is its base: only what differs is sent
+
+
 class Partner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
     """The other host of a move, and where its xend is reached."""
 
@@ -49,6 +56,18 @@ class Partner(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     address: str
     port: int = TLS_PORT
     server_name: str = ""  #: the name in its certificate; "": `address`
+
+
+class MadeFile(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An image file that a receiver made for a disk: it goes if the domain does not come.
+
+    It is made beside its place, and only then gets its name: whatever else has that name is never ours.
+    """
+
+    path: str
+    part: str  #: where it is made
+    device: int = 0  #: st_dev and st_ino, once it is made
+    inode: int = 0
 
 
 class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -67,7 +86,9 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     told: str = ""  #: why it stands where it stands, for people
     managed: ExportedDomain | None = None  #: what is kept of it, and is kept where it is
     memory_bytes: int = 0  #: of libxl's stream
-    sent_bytes: int = 0  #: of it as it was sent, packed
+    sent_bytes: int = 0  #: of it as it was sent, packed; with disks that were copied
+    copied: tuple[str, ...] = ()  #: targets of disks that were copied, and are on both hosts since
+    made: tuple[MadeFile, ...] = ()  #: what was made here for them
 
 
 class DiskIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -78,6 +99,9 @@ class DiskIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     marks: tuple[str, ...] = ()  #: each is the same on every host that has this very disk; none: it is local
     size_bytes: int = 0
     local: str = ""  #: why it can be of no other host, for people: "a file on ext4"
+    data_bytes: int = 0  #: what it takes on its host, without holes
+    virtual_bytes: int = 0  #: what the guest sees of an image in a format of its own
+    below: tuple[str, ...] = ()  #: the images that it stands on, the next one first
 
 
 class HostFacts(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -102,7 +126,27 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     disks: tuple[DiskIdentity, ...] = ()
     managed: ExportedDomain | None = None
     assume_shared: bool = False  #: disks of the same path are the same
+    copying: Copying | None = None  #: disks that are not shared come, too
     check_only: bool = False
+
+
+class CopiedDisk(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A disk that the receiver has not: its bytes come in front of the domain's memory, and behind it."""
+
+    place: int  #: in config.disks
+    vdev: str
+    target: str  #: where it will be on the receiving host
+    size_bytes: int
+    fresh: bool = False  #: a new file there: what is not sent is zeros
+    base: bool = False  #: there is something in its place, which the sender asks for before
+    below: bool = False  #: not the disk, but an image that it stands on: the same must be there
+    grows: bool = False  #: a file in a format of its own, of any length
+
+
+class Digests(msgspec.Struct, frozen=True, kw_only=True):
+    """GET /v1/migrations/{id}/disks/{number}?first=N: some chunks of what is in a copied disk's place."""
+
+    digests: bytes  #: of chunks from number N on; none: there are no more
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -111,6 +155,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     host: str
     problems: tuple[Problem, ...] = ()
     missing: tuple[str, ...] = ()  #: images that it needs first, "sha256:HEX"
+    copied: tuple[CopiedDisk, ...] = ()  #: disks that it needs with the memory
 
 
 class MigrateRequest(
@@ -122,6 +167,7 @@ class MigrateRequest(
     live: bool = False  #: it runs while its memory is copied
     bandwidth: int = 0  #: bytes per second at the most; 0: as fast as it goes
     assume_shared: bool = False  #: disks of the same path are the same, whatever they look like
+    copy_storage: Copying | None = None  #: disks that are not shared are copied while it runs
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,6 +175,7 @@ class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     problems: tuple[Problem, ...] = ()  #: what would make it fail
     remarks: tuple[str, ...] = ()  #: what one should know
+    copied: tuple[CopiedDisk, ...] = ()  #: disks that would be copied
 
 
 class Side(StrEnum):

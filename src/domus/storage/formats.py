@@ -104,6 +104,11 @@ def chain(path: str, form: str, where: str = "") -> list[str]:
     return found
 
 
+def virtual_bytes(path: str, form: str, where: str = "") -> int:
+    """What a guest sees of an image that is not raw. Raises, and runs, as `examine`."""
+    return int(_asked("info", path, form, where)["virtual-size"])
+
+
 def _check_beginning(path: str, form: DiskFormat, where: str) -> None:
     found = begins_as(path)
     if found == form.value:

@@ -31,7 +31,8 @@ def wait_written(devices: Iterable[DeviceNumber], *, within: float) -> None:
                 raise HostProblem(f"writes to block device {device} do not end", hint="is its storage there?")
             time.sleep(_LOOK_EVERY)
         if (entry / "loop").exists():
-            descriptor = os.open(f"/dev/block/{device}", os.O_RDONLY | os.O_CLOEXEC)
+            # /dev/block is udev's, and need not be there
+            descriptor = os.open(f"/dev/{entry.resolve().name}", os.O_RDONLY | os.O_CLOEXEC)
             try:
                 os.fsync(descriptor)
             finally:

@@ -18,6 +18,13 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("", "json", "Print what --dry-run, or --list, finds as JSON."),
             Option("", "bandwidth", "Send no more than this.", value="MIB/S"),
             Option("", "assume-shared", "Disks of the same path are the same on both hosts."),
+            Option(
+                "",
+                "copy-storage",
+                "Copy disks that are not shared while the domain runs: all of each, or what differs there.",
+                value="HOW",
+                choices=("whole", "incremental"),
+            ),
             Option("", "cancel", "Stop the move of DOM that is under way."),
             Option(
                 "",

@@ -147,3 +147,10 @@ def _bits() -> dict[str, Bit]:
 
 #: feature name -> (leaf or "msr", subleaf, register or half, bit)
 FEATURES: Final[dict[str, Bit]] = _bits()
+
+#: the other way round, with the name that libxl has
+NAMES: Final[dict[Bit, str]] = {
+    (leaf, subleaf, register, int(bit)): name
+    for (leaf, subleaf, register), text in _FEATURES
+    for name, bit in zip(text.split()[::2], text.split()[1::2], strict=True)
+}

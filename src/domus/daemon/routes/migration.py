@@ -5,9 +5,10 @@ from __future__ import annotations
 from http import HTTPStatus
 from typing import Final
 
-from domus.daemon.routes.endpoint import Call, Endpoint
+from domus.daemon.routes.endpoint import Call, Endpoint, Query
+from domus.daemon.routes.endpoint import number as whole_number
 from domus.model.errors import BadInput, Busy, Conflict, DomainNotFound, Forbidden, NotFound, WrongState
-from domus.model.migration import Answer, Check, DecideRequest, MigrateRequest, Move, Offer
+from domus.model.migration import Answer, Check, DecideRequest, Digests, MigrateRequest, Move, Offer
 from domus.model.operation import Operation
 
 #: bytes of an offer: a managed domain comes with all its former configurations
@@ -48,6 +49,14 @@ async def offer(call: Call) -> Answer:
     client = call.request.client
     address = client.host if client is not None else ""
     return await call.xend.domains.migration.receiving.offered(offered, who=call.who, address=address)
+
+
+async def digests(call: Call) -> Digests:
+    """What is in a copied disk's place."""
+    receiving = call.xend.domains.migration.receiving
+    number = whole_number(call.path("number"), "number")
+    found = await receiving.digests(call.path("id"), number, call.number("first") or 0, who=call.who)
+    return Digests(digests=found)
 
 
 async def stream(call: Call) -> Move:
@@ -125,6 +134,15 @@ ENDPOINTS = (
         look,
         "How a move stands on this host.",
         answer=Move,
+        errors=(NotFound,),
+    ),
+    Endpoint(
+        "GET",
+        "/v1/migrations/{id}/disks/{number}",
+        digests,
+        "From host to host: digests of what is in the place of a disk that will be copied.",
+        query=(Query("first", int, "the number of the first chunk"),),
+        answer=Digests,
         errors=(NotFound,),
     ),
     Endpoint(

@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from domus.devices.vbd import Plugging, is_writable, plugging
 from domus.domains import prepare
+from domus.domains.migration import copying, features
 from domus.domains.parts import Parts
-from domus.model.config import Disk, DomainConfig, GuestType
+from domus.model.config import Disk, DiskFormat, DomainConfig, GuestType
 from domus.model.domain import DomainInfo
 from domus.model.errors import (
     AlreadyExists,
@@ -24,12 +26,13 @@ from domus.model.errors import (
     Problem,
     WrongState,
 )
-from domus.model.migration import INCOMING, PROTOCOL, DiskIdentity, HostFacts, Offer
-from domus.storage import blobs, identity, targets
+from domus.model.migration import INCOMING, PROTOCOL, CopiedDisk, DiskIdentity, HostFacts, Offer
+from domus.storage import blobs, formats, identity, targets
 from domus.storage.blobs import BlobStore
+from domus.storage.targets import Target
 from domus.xen.libxl.host import FEATURES_HVM, FEATURES_HVM_MAX, FEATURES_PV, FEATURES_PV_MAX
 
-_NOT_SHARED_HINT: Final = "put it where both hosts have it, or say --assume-shared if they do"
+_NOT_SHARED_HINT: Final = "--copy-storage copies it; --assume-shared if both hosts have it"
 
 
 class Problems:
@@ -87,8 +90,16 @@ def disks_of(config: DomainConfig) -> tuple[DiskIdentity, ...]:
     found = []
     for disk in config.disks:
         if has_target(disk, config.guest_type) and disk.target is not None:
-            target = targets.inspect(disk.target, writable=False)
-            found.append(identity.of(disk.vdev, target))
+            raw = disk.format is DiskFormat.RAW
+            target = targets.inspect(disk.target, writable=False, raw=raw)
+            known = identity.of(disk.vdev, target)
+            if target.is_file:
+                known = replace(known, data_bytes=Path(target.path).stat().st_blocks * 512)
+            if not raw:
+                below = tuple(formats.chain(target.path, disk.format))
+                size = formats.virtual_bytes(target.path, disk.format)
+                known = replace(known, below=below, virtual_bytes=size)
+            found.append(known)
     return tuple(found)
 
 
@@ -104,8 +115,10 @@ def can_be_live(parts: Parts, guest_type: GuestType) -> bool:
 # The host that receives
 
 
-async def cannot_come(parts: Parts, store: BlobStore, offer: Offer) -> tuple[Problems, DomainConfig]:
-    """What keeps a domain from coming here; and its configuration with this host's names for its disks."""
+async def cannot_come(
+    parts: Parts, store: BlobStore, offer: Offer
+) -> tuple[Problems, DomainConfig, tuple[CopiedDisk, ...]]:
+    """What keeps a domain from coming here; its configuration with this host's names; what is copied."""
     problems, config = Problems(), offer.config
     with problems.noted():
         _check_versions(parts, offer)
@@ -113,9 +126,12 @@ async def cannot_come(parts: Parts, store: BlobStore, offer: Offer) -> tuple[Pro
         await _check_identity(parts, config)
     with problems.noted():
         await parts.workers.call(_check_cpus, parts, offer)
-    config, known = await parts.workers.call(_with_disks, problems, offer)
+    config, known, copied = await parts.workers.call(_with_disks, problems, offer)
+    absent = {disk.place for disk in copied if disk.fresh}
     async with parts.claims.checking() as others:
         for place, disk in known:
+            if place in absent:
+                continue
             with problems.noted():
                 await parts.workers.call(
                     prepare.prepare_disk, disk, config.guest_type, others, f"disk[{place}]"
@@ -128,7 +144,7 @@ async def cannot_come(parts: Parts, store: BlobStore, offer: Offer) -> tuple[Pro
             problems.add(NotFound(f"{image} is not on this host", hint="its next boot would need it"))
     with problems.noted():
         await parts.workers.call(_check_memory, parts, config, offer.present)
-    return problems, config
+    return problems, config, copied
 
 
 def missing_images(store: BlobStore, config: DomainConfig) -> tuple[str, ...]:
@@ -170,47 +186,46 @@ def _check_cpus(parts: Parts, offer: Offer) -> None:
     if guest_type is not GuestType.PV and not parts.libxl.physinfo().get("cap_hvm"):
         raise HostProblem(f"this host's CPUs, or its BIOS, have no {guest_type.upper()} guests")
     ours = _features(parts, FEATURES_PV_MAX if guest_type is GuestType.PV else FEATURES_HVM_MAX)
-    lacking = missing_features(offer.sender.features, ours)
+    lacking = features.missing(features.seen(offer.sender.features, offer.config), ours)
     if lacking and ours:
+        policy = features.levelled(lacking)
         raise Conflict(
             f"the CPUs of this host lack what the guest may use: {', '.join(lacking)}",
             where="cpuid",
-            hint="start it with a cpuid= that leaves them out, on either host, then it can move",
+            hint=f"started with cpuid = {policy!r} it can go on on either host" if policy else "",
         )
 
 
-def missing_features(theirs: tuple[int, ...], ours: tuple[int, ...]) -> list[str]:
-    """The bits of one of Xen's sets of CPU features that another does not have, as "word:bit"."""
-    padded = (*ours, *(0 for _ in theirs[len(ours) :]))
-    return [
-        f"{place}:{bit}"
-        for place, (their_word, our_word) in enumerate(zip(theirs, padded, strict=False))
-        for bit in range(32)
-        if (their_word & ~our_word) >> bit & 1
-    ]
-
-
-def _with_disks(problems: Problems, offer: Offer) -> tuple[DomainConfig, list[tuple[int, Disk]]]:
-    """The configuration with this host's names for its disks; and those that are here, with their places."""
+def _with_disks(
+    problems: Problems, offer: Offer
+) -> tuple[DomainConfig, list[tuple[int, Disk]], tuple[CopiedDisk, ...]]:
+    """The configuration with this host's names for its disks; those that are or will be here, with their
+    places; and what is to be copied.
+    """
     known = {each.vdev: each for each in offer.disks}
-    found = []
+    found, copied = [], list[CopiedDisk]()
     for place, disk in enumerate(offer.config.disks):
         wanted = known.get(disk.vdev)
         with problems.noted():
             if wanted is not None and not offer.assume_shared:
-                disk = replace(disk, target=_same_here(wanted, disk, f"disk[{place}]"))
+                target = identity.find(wanted, writable=is_writable(disk)) if wanted.marks else None
+                if target is None and offer.copying is not None:
+                    copied.append(copying.place_for(place, disk, wanted, offer.copying))
+                    copied += copying.bases(place, disk.vdev, wanted)
+                else:
+                    disk = replace(disk, target=_same_here(wanted, disk, target, f"disk[{place}]"))
             found.append((place, disk))
     disks = dict(enumerate(offer.config.disks)) | dict(found)
-    return replace(offer.config, disks=tuple(disks.values())), found
+    return replace(offer.config, disks=tuple(disks.values())), found, tuple(copied)
 
 
-def _same_here(wanted: DiskIdentity, disk: Disk, where: str) -> str:
-    """This host's name for a disk."""
+def _same_here(wanted: DiskIdentity, disk: Disk, target: Target | None, where: str) -> str:
+    """This host's name for a disk, which was found as `target`."""
     if wanted.local:
         raise Conflict(f"{disk.vdev} is not shared: {wanted.local}", where=where, hint=_NOT_SHARED_HINT)
-    target = identity.find(wanted, writable=is_writable(disk))
     if target is None:
-        raise NotFound(f"{disk.vdev} is not on this host: {' / '.join(wanted.marks)}", where=where)
+        what = f"{disk.vdev} is not on this host: {' / '.join(wanted.marks)}"
+        raise NotFound(what, where=where, hint=_NOT_SHARED_HINT)
     if target.size_bytes != wanted.size_bytes:
         raise Conflict(
             f"{disk.vdev} has {wanted.size_bytes} bytes over there, {target.size_bytes} here", where=where

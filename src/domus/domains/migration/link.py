@@ -21,6 +21,9 @@ class Link(Protocol):
     def put_image(self, path: Path) -> None:
         """Hand a kernel or ramdisk over."""
 
+    def digests(self, move_id: str, number: int, first: int) -> bytes:
+        """The digests of some chunks of what is in a copied disk's place; none behind the last one."""
+
     def send(self, move_id: str, frames: Iterator[bytes]) -> Move:
         """Send libxl's stream; on return the domain is built there, and paused."""
 

@@ -8,14 +8,16 @@ import os
 import re
 import time
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec.structs import replace
 
 from domus.domains.build import Handle
-from domus.domains.frames import SILENT_WITHIN, Unpacker
+from domus.domains.frames import SILENT_WITHIN, DiskPart, Unpacker
 from domus.domains.journal import SettleMove
-from domus.domains.migration import checks
+from domus.domains.migration import checks, copying
+from domus.domains.migration.copying import IncomingDisks
 from domus.domains.migration.moves import Moves
 from domus.domains.migration.settling import ASK_AFTER, Settling
 from domus.domains.parts import Parts
@@ -32,7 +34,7 @@ from domus.model.errors import (
     NotFound,
     from_problem,
 )
-from domus.model.migration import INCOMING, Answer, Move, Offer, Partner, Stage
+from domus.model.migration import INCOMING, Answer, CopiedDisk, MadeFile, Move, Offer, Partner, Stage
 from domus.model.names import check_domain_name, check_uuid
 from domus.model.settings import Relocation
 from domus.storage.blobs import BlobStore
@@ -46,20 +48,45 @@ _COMES_WITHIN: Final = 60.0
 #: bytes that are handed to a worker thread at once
 _BATCH: Final = 256 << 10
 
+#: seconds between two reports of what has come
+_TELL_EVERY: Final = 0.5
+
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class _Incoming:
     """A domain that is expected, or arrives."""
 
-    def __init__(self) -> None:
-        self.unpacker = Unpacker()
+    def __init__(self, copied: tuple[CopiedDisk, ...]) -> None:
+        loop = asyncio.get_running_loop()
+        self.copied = copied
+        self.disks: IncomingDisks | None = None  #: once there is room for them
+        self.memory = asyncio.Event()  #: its disks have been copied once: libxl's stream follows
+        self.unpacker = Unpacker(
+            disks=self._take, on_memory=lambda: loop.call_soon_threadsafe(self.memory.set)
+        )
         self.abort = Abort()
+        self.asked = time.monotonic()  #: when the other host was heard of last
         self.prepared = asyncio.Event()  #: only its memory is missing
         self.begun = asyncio.Event()  #: its stream has begun
         self.over = asyncio.Event()  #: nothing of its stream follows
         self.broken = ""  #: why its stream is of no use
         self.operation = ""
+
+    def _take(self, part: DiskPart) -> None:
+        if self.disks is None:
+            raise HostProblem("it has no disks to copy")
+        try:
+            self.disks.take(part)
+        except DomusError as error:
+            self.broken = error.what
+            raise
+
+    def close(self) -> None:
+        """Nothing is taken any more."""
+        self.unpacker.close()
+        if self.disks is not None:
+            self.disks.close()
 
 
 class Receiving:
@@ -86,11 +113,25 @@ class Receiving:
         _check_sane(offer)
         if any(move.id == offer.id for move in self._moves):
             raise AlreadyExists(f"migration {offer.id} is known here already", where="id")
-        problems, config = await checks.cannot_come(self._parts, self._store, offer)
+        problems, config, copied = await checks.cannot_come(self._parts, self._store, offer)
         missing = checks.missing_images(self._store, config)
         if not (problems.found or missing or offer.check_only):
-            await self._expect(offer, config, who, address)
-        return Answer(host=host, problems=tuple(problems.found), missing=missing)
+            await self._expect(offer, config, copied, who, address)
+        return Answer(host=host, problems=tuple(problems.found), missing=missing, copied=copied)
+
+    async def digests(self, move_id: str, number: int, first: int, *, who: str) -> bytes:
+        """The digests of some chunks of what is in the place of the disk of this number; none: that was all.
+
+        Raises:
+            NotFound: no domain is expected with such a disk.
+            HostProblem: it cannot be read.
+        """
+        incoming = self._incoming.get(move_id)
+        if incoming is None or self._moves.get(move_id).who != who or number >= len(incoming.copied):
+            raise NotFound(f"no disk is expected with migration {move_id[:40]!r}")
+        found = await self._parts.workers.call(copying.digests, incoming.copied[number], first)
+        incoming.asked = time.monotonic()
+        return found
 
     async def receive(self, move_id: str, pieces: AsyncIterator[bytes], *, who: str) -> Move:
         """Take the stream in; on return the domain is built, and paused.
@@ -122,8 +163,10 @@ class Receiving:
 
     # Steps
 
-    async def _expect(self, offer: Offer, config: DomainConfig, who: str, address: str) -> None:
-        incoming = _Incoming()
+    async def _expect(
+        self, offer: Offer, config: DomainConfig, copied: tuple[CopiedDisk, ...], who: str, address: str
+    ) -> None:
+        incoming = _Incoming(copied)
         server_name = who.removeprefix("cn:")
         move = Move(
             id=offer.id,
@@ -136,6 +179,8 @@ class Receiving:
             who=who,
             started=time.time(),
             managed=offer.managed,
+            copied=tuple(disk.target for disk in copied if not disk.below),
+            made=copying.planned(copied, offer.id),
         )
 
         async def body(operation: Handle) -> None:
@@ -143,7 +188,7 @@ class Receiving:
                 await self._arrive(operation, offer, config, move, incoming)
             finally:
                 self._incoming.pop(offer.id, None)
-                incoming.unpacker.close()
+                incoming.close()
 
         await self._moves.put(move)
         self._incoming[offer.id] = incoming
@@ -179,11 +224,7 @@ class Receiving:
             document["b_info"].update(offer.present)
             incoming.prepared.set()
             operation.say(f"waiting for its memory from {other}")
-            try:
-                await asyncio.wait_for(incoming.begun.wait(), _COMES_WITHIN)
-            except TimeoutError:
-                raise HostProblem(f"{other} announced a domain and did not send it") from None
-            operation.say("receiving its memory")
+            await self._begins(operation, incoming, other)
             workers, libxl = self._parts.workers, self._parts.libxl
             descriptor, abort = incoming.unpacker.descriptor, incoming.abort
             try:
@@ -198,6 +239,7 @@ class Receiving:
             return domid
 
         async with operation.step("preparing for it", undo=SettleMove(move.id)):
+            await self._make_room(offer, config, move, incoming)
             named = replace(config, name=config.name + INCOMING)
         await self._parts.builder.create(operation, named, paused=True, make=make, moving=True)
         await self._whole(incoming)
@@ -208,6 +250,45 @@ class Receiving:
             move = await self._settling.persist(move.id, tell=operation.say)
         if move.stage is Stage.REFUSED:
             raise Conflict(f"'{config.name}' stays with {other}")
+
+    async def _make_room(self, offer: Offer, config: DomainConfig, move: Move, incoming: _Incoming) -> None:
+        """Make the files for disks that are copied, and open all that are."""
+        if not incoming.copied:
+            return
+        wanted = {disk.vdev: disk for disk in offer.disks}
+
+        def make_all() -> tuple[MadeFile, ...]:
+            fresh = [disk for disk in incoming.copied if disk.fresh]
+            return tuple(
+                copying.make(file, disk, config.disks[disk.place], wanted[disk.vdev])
+                for file, disk in zip(move.made, fresh, strict=True)
+            )
+
+        def open_all(made: tuple[MadeFile, ...]) -> None:
+            for file in made:
+                copying.put_in_place(file)
+            incoming.disks = IncomingDisks(incoming.copied)
+
+        made = await self._parts.workers.call(make_all)
+        await self._moves.change(move.id, made=made)
+        await self._parts.workers.call(open_all, made)
+
+    async def _begins(self, operation: Handle, incoming: _Incoming, other: str) -> None:
+        """Wait for the first byte of the domain's memory."""
+        while not incoming.begun.is_set():
+            left = incoming.asked + _COMES_WITHIN - time.monotonic()
+            if left <= 0:
+                raise HostProblem(f"{other} announced a domain and did not send it")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(incoming.begun.wait(), left)
+        while not (incoming.memory.is_set() or incoming.over.is_set()):
+            if incoming.disks is not None:
+                operation.say(f"receiving its disks: {incoming.disks.received >> 20} MiB")
+            with suppress(TimeoutError):
+                await asyncio.wait_for(incoming.memory.wait(), _TELL_EVERY)
+        if not incoming.memory.is_set():
+            raise HostProblem(f"Restore failed: {incoming.broken or 'the stream broke off'}")
+        operation.say("receiving its memory")
 
     async def _whole(self, incoming: _Incoming) -> None:
         """libxl has all that it needs; the end of the stream must have come, too."""

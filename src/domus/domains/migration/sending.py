@@ -6,23 +6,29 @@ import asyncio
 import logging
 import secrets
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable
+from contextlib import ExitStack
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from domus.config import vdev
+from domus.devices import disk_qemu
+from domus.devices.vbd import Plugging, plugging
 from domus.domains import xlfile
 from domus.domains.build import Handle
 from domus.domains.frames import Packer
 from domus.domains.journal import SettleMove
-from domus.domains.migration import checks
+from domus.domains.migration import checks, copying
+from domus.domains.migration.copying import Outgoing, OutgoingDisks
 from domus.domains.migration.link import Connect, Link
+from domus.domains.migration.meter import Meter
 from domus.domains.migration.moves import Moves
+from domus.domains.migration.rounds import Rounds
 from domus.domains.migration.settling import Settling
 from domus.domains.parts import Parts
 from domus.domains.saving import Saving, present_config
-from domus.model.config import DomainConfig
+from domus.model.config import DomainConfig, GuestType
 from domus.model.domain import DomainInfo
 from domus.model.errors import (
     Cancelled,
@@ -35,9 +41,9 @@ from domus.model.errors import (
     from_problem,
 )
 from domus.model.managed import ExportedDomain
-from domus.model.migration import Check, DiskIdentity, MigrateRequest, Move, Offer, Stage
+from domus.model.migration import Check, CopiedDisk, DiskIdentity, MigrateRequest, Move, Offer, Stage
 from domus.model.operation import Operation
-from domus.storage import blobs
+from domus.storage import blobs, chunks, targets
 from domus.storage.blobs import BlobStore
 from domus.storage.writes import wait_written
 from domus.xen.libxl import Abort
@@ -46,8 +52,6 @@ log = logging.getLogger(__name__)
 
 #: seconds for the last writes of a suspended guest to reach its disks
 _WRITTEN_WITHIN: Final = 20.0
-_TELL_EVERY: Final = 0.5
-_MEBIBYTE: Final = 1 << 20
 
 
 class Sending:
@@ -84,7 +88,9 @@ class Sending:
             answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
         finally:
             link.close()
-        return Check(problems=(*problems, *answer.problems), remarks=tuple(remarks))
+        return Check(
+            problems=(*problems, *answer.problems), remarks=tuple(remarks), copied=tuple(answer.copied)
+        )
 
     async def migrate(self, reference: str, request: MigrateRequest, *, who: str) -> Operation:
         """Move a domain to another host.
@@ -131,7 +137,8 @@ class Sending:
             if problems:
                 answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
                 raise _refusal(other, (*problems, *answer.problems))
-            await self._agree(offer, link, other)
+            copied = await self._agree(offer, link, other)
+        known = await self._compared(operation, link, offer.id, copied)
         move = Move(
             id=offer.id,
             stage=Stage.SENDING,
@@ -142,16 +149,22 @@ class Sending:
             who=who,
             started=time.time(),
             managed=offer.managed,
+            copied=tuple(disk.target for disk in copied if not disk.below),
         )
         live = request.live and not remarks
         for remark in remarks:
             log.info("migration of %s: %s", info.name, remark)
         async with operation.step("sending its memory", undo=SettleMove(move.id)):
             await self._moves.put(move)
-            packer = Packer(request.bandwidth)
-            await self._stream(operation, info, domid, link, move, packer, live=live)
-        async with operation.step("waiting for its last writes"):
-            await self._parts.workers.call(wait_written, self._disks(domid), within=_WRITTEN_WITHIN)
+            rounds = Rounds()
+            packer = Packer(request.bandwidth, watch=rounds.feed)
+            meter = Meter(packer, rounds, info.memory_kib, operation.say)
+            disks = await self._outgoing(offer.config, domid, copied, known, meter)
+            try:
+                await self._stream(domid, link, move, packer, meter, disks, offer.config, live=live)
+            finally:
+                if disks is not None:
+                    await self._parts.workers.call(disks.close)
         # From here on only the other host's word counts: written down before it is asked for.
         await operation.commit(SettleMove(move.id))
         await self._moves.change(
@@ -162,13 +175,14 @@ class Sending:
         if move.stage is Stage.KEPT:
             raise Conflict(f"'{info.name}' stays here: {move.told}", where=other)
 
-    async def _agree(self, offer: Offer, link: Link, other: str) -> None:
+    async def _agree(self, offer: Offer, link: Link, other: str) -> tuple[CopiedDisk, ...]:
+        """Have the other host expect it; returns the disks that it needs."""
         for _ in range(2):
             answer = await self._parts.workers.call(link.offer, offer)
             if answer.problems:
                 raise _refusal(other, answer.problems)
             if not answer.missing:
-                return
+                return answer.copied
             for image in answer.missing:
                 path = await self._parts.workers.call(self._store.get, image.removeprefix(blobs.PREFIX))
                 await self._parts.workers.call(link.put_image, path)
@@ -195,6 +209,7 @@ class Sending:
             disks=disks,
             managed=await self._managed(info.uuid),
             assume_shared=request.assume_shared,
+            copying=request.copy_storage,
         )
         return offer, problems.found, await self._remarks(config, request)
 
@@ -214,36 +229,107 @@ class Sending:
         history = await self._parts.definitions.history(uuid)
         return ExportedDomain(uuid=uuid, history=tuple(history))
 
+    # Disks that are not shared
+
+    async def _compared(
+        self, operation: Handle, link: Link, move_id: str, copied: tuple[CopiedDisk, ...]
+    ) -> dict[int, bytes]:
+        """What the other host has of the disks that it needs, by their place: digests of chunks."""
+        known = {disk.place: copying.first_known(disk) for disk in copied if not disk.below}
+        for number, disk in enumerate(copied):
+            if not disk.base:
+                continue
+            async with operation.step(f"comparing {disk.target}"):
+                told = await self._digests(operation, link, move_id, number, disk)
+                if disk.below:
+                    await self._parts.workers.call(copying.check_base, disk, told, operation.progress)
+                else:
+                    known[disk.place] = told
+        return known
+
+    async def _digests(
+        self, operation: Handle, link: Link, move_id: str, number: int, disk: CopiedDisk
+    ) -> bytes:
+        found = b""
+        while piece := await self._parts.workers.call(
+            link.digests, move_id, number, len(found) // chunks.DIGEST
+        ):
+            found += piece
+            operation.progress(min(len(found) / chunks.DIGEST * chunks.CHUNK / disk.size_bytes, 1.0))
+        return found
+
+    async def _outgoing(
+        self,
+        config: DomainConfig,
+        domid: int,
+        copied: tuple[CopiedDisk, ...],
+        known: dict[int, bytes],
+        meter: Meter,
+    ) -> OutgoingDisks | None:
+        if not known:
+            return None
+        backends = {
+            each.device.devid: each.number
+            for each in self._parts.hotplug.occupants()
+            if each.device.domid == domid
+        }
+
+        def open_all() -> OutgoingDisks:
+            with ExitStack() as opened:
+                disks = []
+                for disk in copied:
+                    if disk.below:
+                        continue
+                    target = targets.inspect(config.disks[disk.place].target or "", writable=False, raw=False)
+                    device = None if disk.grows else backends.get(vdev.number(disk.vdev))
+                    disks.append(Outgoing(disk, target.path, device, known[disk.place]))
+                    opened.callback(disks[-1].close)
+                opened.pop_all()
+            return OutgoingDisks(disks, meter.of_disks)
+
+        return await self._parts.workers.call(open_all)
+
+    async def _quiet(self, domid: int, config: DomainConfig) -> None:
+        """The domain has suspended itself: on return all that it wrote is on its disks."""
+        await self._parts.workers.call(wait_written, self._disks(domid), within=_WRITTEN_WITHIN)
+        by_qemu = any(plugging(disk, config.guest_type) is Plugging.QEMU for disk in config.disks)
+        if by_qemu and config.guest_type is not GuestType.HVM:  # whose QEMU libxl itself stops
+            await disk_qemu.flush(domid)
+
     async def _stream(
         self,
-        operation: Handle,
-        info: DomainInfo,
         domid: int,
         link: Link,
         move: Move,
         packer: Packer,
+        meter: Meter,
+        disks: OutgoingDisks | None,
+        config: DomainConfig,
         *,
         live: bool,
     ) -> None:
-        """Send libxl's stream; on return the domain is suspended here, and built there."""
-        abort = Abort()
-        workers = self._parts.workers
+        """Send disks and libxl's stream; on return the domain is suspended here, and built there."""
+        abort, loop = Abort(), asyncio.get_running_loop()
+        workers, libxl = self._parts.workers, self._parts.libxl
+        turn = asyncio.Event()  #: of libxl: the disks have been copied once
 
         async def save() -> None:
             try:
+                await turn.wait()
+                meter.memory_begins()
                 await workers.call_abortably(
-                    abort.ask, lambda: self._parts.libxl.save(domid, packer.descriptor, abort, live=live)
+                    abort.ask, lambda: libxl.save(domid, packer.descriptor, abort, live=live)
                 )
+                await self._quiet(domid, config)
             except BaseException:
                 packer.abandon()
                 raise
             packer.end()
 
         async def send() -> None:
+            frames = packer.frames(disks, lambda: loop.call_soon_threadsafe(turn.set))
             try:
-                answer = await workers.call_abortably(
-                    link.hang_up, lambda: link.send(move.id, packer.frames())
-                )
+                answer = await workers.call_abortably(link.hang_up, lambda: link.send(move.id, frames))
             except BaseException:
                 packer.hang_up()
                 abort.ask()
@@ -252,7 +338,7 @@ class Sending:
                 raise HostProblem(f"{move.partner.name} did not build it: it is {answer.stage}")
 
         try:
-            async with _telling(_progress(packer, info, operation)):
+            async with meter.telling():
                 await _both(save(), send())
         except LibxlError as error:
             raise _save_failure(error, domid) from error
@@ -306,40 +392,3 @@ def _save_failure(error: LibxlError, domid: int) -> DomusError:
             hint="it goes on here; only a guest with Xen drivers that listen can be moved",
         )
     return HostProblem(f"its memory cannot be sent: {text}", hint="it goes on here")
-
-
-def _progress(packer: Packer, info: DomainInfo, operation: Handle) -> Callable[[], None]:
-    size = max(info.memory_kib, 1) * 1024
-    begun = time.monotonic()
-    former = [begun, 0, 0]  # moment, bytes taken, bytes sent
-
-    def tell() -> None:
-        now = time.monotonic()
-        seconds = now - former[0]
-        taken, sent = (packer.taken - former[1]) / seconds, (packer.sent - former[2]) / seconds
-        former[:] = [now, packer.taken, packer.sent]
-        done = min(packer.taken / size, 1.0)
-        left = f", {(size - packer.taken) / taken:.0f} s left" if taken and done < 1 else ""
-        again = f", {(packer.taken - size) // _MEBIBYTE} MiB of changes" if packer.taken > size else ""
-        operation.say(
-            f"sending its memory: {taken / _MEBIBYTE:.1f} MiB/s, {sent / _MEBIBYTE:.1f} on the wire"
-            f"{left}{again}",
-            done,
-        )
-
-    return tell
-
-
-@asynccontextmanager
-async def _telling(tell: Callable[[], None]) -> AsyncIterator[None]:
-
-    async def often() -> None:
-        while True:
-            await asyncio.sleep(_TELL_EVERY)
-            tell()
-
-    task = asyncio.create_task(often(), name="progress")
-    try:
-        yield
-    finally:
-        task.cancel()

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 
 from domus.domains.events import EventKind
 from domus.domains.journal import ResumeDomain
+from domus.domains.migration import copying
 from domus.domains.migration.link import Connect, Link
 from domus.domains.migration.moves import Moves
 from domus.domains.parts import Parts
@@ -201,6 +202,7 @@ class Settling:
                 await self._parts.builder.take_away(move.uuid, move.domid)
                 if (kept := self._parts.kept.get(move.uuid)) and kept.domid in (None, move.domid):
                     await self._parts.kept.forget(move.uuid)
+                await self._parts.workers.call(copying.take_back, move.made)
         return await self._moves.change(move.id, settled=True)
 
     async def _take_back(self, move: Move, partner: Link | None, *, recovering: bool) -> Move:
