@@ -33,6 +33,7 @@ def home(tmp_path: Path) -> Path:
         'case "$*" in\n'
         "*completion=domains) echo Domain-0; echo web-server ;;\n"
         "*completion=cpupools) echo Pool-0; echo batch ;;\n"
+        "*completion=images) echo root ;;\n"
         "*completion=hosts) echo local; echo rack1; echo one ;;\n"
         f'*) PYTHONPATH={":".join(sys.path)} exec {sys.executable} -m domus.cli "$@" ;;\n'
         "esac\n"
@@ -159,6 +160,8 @@ CASES = [
     ("xm lab up --mem", "--memory"),
     ("xm --host rack1 image cl", "clone"),
     ("xm image build --fs ", "btrfs"),
+    ("xm image snapshot ", "root"),
+    ("xm lab down r", "rack1"),
     ("xm host ", "add"),
     ("xm cpupool-destroy ba", "batch"),
     ("xm cpupool-migrate we", "web-server"),

@@ -154,7 +154,7 @@ def full() -> str:
 def usage(command: Command) -> str:
     """How one subcommand is used: grammar, sentence, options."""
     if command.verbs:
-        return _overview(command)
+        return overview(command, command.verbs)
     grammar = f"Usage: xm {command.name} {command.usage}".rstrip()
     text = f"{grammar}\n\n{_sentence(command)}\n"
     options = "".join(
@@ -166,10 +166,9 @@ def usage(command: Command) -> str:
     return f"{text}\n{options}\n" if options else text
 
 
-def _overview(command: Command) -> str:
-    verbs = "".join(
-        f"{f'  {verb.name} {verb.usage}'.rstrip()}\n      {_sentence(verb)}\n" for verb in command.verbs
-    )
+def overview(command: Command, chosen: Iterable[Command]) -> str:
+    """How a subcommand with verbs is used: some of them, or all."""
+    verbs = "".join(f"{f'  {verb.name} {verb.usage}'.rstrip()}\n      {_sentence(verb)}\n" for verb in chosen)
     more = f"One of them in detail: 'xm help {command.name} VERB'."
     return f"Usage: xm {command.name} <verb> [args]\n\n{command.sentence}\n\n{verbs}\n{more}\n"
 

@@ -54,7 +54,7 @@ def _verb(
 
 VERBS: Final = (
     _verb("list", "", "List the images of the store.", JSON),
-    _verb("info", "NAME", "Show an image, its snapshots and clones, and who has it open.", JSON),
+    _verb("info", "IMAGE", "Show an image, its snapshots and clones, and who has it open.", JSON),
     _verb(
         "create",
         "NAME SIZE",
@@ -96,16 +96,16 @@ VERBS: Final = (
     ),
     _verb(
         "convert",
-        "NAME [NEWNAME]",
+        "IMAGE [NAME]",
         "Write an image anew: under another name, or in its place without dead weight and without a base.",
         _FORMAT,
     ),
-    _verb("clone", "NAME[@SNAPSHOT] NEWNAME", "Make an image that begins as another one is, at once."),
-    _verb("snapshot", "NAME SNAPSHOT", "Keep the present state of an image."),
-    _verb("revert", "NAME@SNAPSHOT", "Let an image be again what it was; what it is now is lost."),
+    _verb("clone", "IMAGE[@SNAPSHOT] NAME", "Make an image that begins as another one is, at once."),
+    _verb("snapshot", "IMAGE SNAPSHOT", "Keep the present state of an image."),
+    _verb("revert", "IMAGE@SNAPSHOT", "Let an image be again what it was; what it is now is lost."),
     _verb(
         "resize",
-        "NAME [+|-]SIZE",
+        "IMAGE [+|-]SIZE",
         "Make an image larger or smaller, with the file system at its end.",
         Option("", "disk-only", "Leave what is on the disk alone."),
     ),
@@ -114,7 +114,7 @@ VERBS: Final = (
           Option("", "network-config", "cloud-init's network configuration.", value="FILE")),
     _verb(
         "rm",
-        "NAME[@SNAPSHOT] ...",
+        "IMAGE[@SNAPSHOT] ...",
         "Remove images or snapshots that nobody uses.",
         Option("", "snapshots", "Remove an image's snapshots with it."),
         Option("", "force", "Do not ask the host which managed domains have it."),
