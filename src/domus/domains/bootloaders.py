@@ -28,7 +28,7 @@ from msgspec.structs import replace
 
 from domus.domains.worker import Workers
 from domus.model.config import DomainConfig, GuestType
-from domus.model.errors import BadInput, Forbidden, HostProblem
+from domus.model.errors import BadInput, Forbidden, HostProblem, ProgramFailed
 from domus.programs import Finished, arun_as, run
 from domus.storage.blobs import BlobStore
 
@@ -257,7 +257,12 @@ async def _run(cell: _Cell, program: str, config: DomainConfig) -> Finished:
     # There is nobody at its console.
     argv += [*asked, *(() if {"-q", "--quiet"} & set(asked) else ("-q",)), str(cell.device)]
     env = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TERM": "dumb", "HOME": "/"}
-    return await arun_as(argv, user=0, group=0, stdin=b"", env=env, within=_WITHIN, limit=_OUTPUT_BYTES)
+    try:
+        return await arun_as(argv, user=0, group=0, stdin=b"", env=env, within=_WITHIN, limit=_OUTPUT_BYTES)
+    except ProgramFailed as error:
+        # What failed is the program in the cell: the line that starts the cell is nobody's to run by hand.
+        what = error.what.replace(argv[0], f"the bootloader {program}", 1)
+        raise ProgramFailed(what, where="bootloader", hint="pvgrub is built in") from error
 
 
 def _parsed(answer: bytes) -> dict[str, str]:

@@ -284,6 +284,10 @@ class DirectoryStore:
                 remove_tree(folder)
             except BlockingIOError:
                 continue
+            except OSError as error:
+                # What a killed build had running ends a moment after it, and may still write.
+                if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
+                    raise
             finally:
                 os.close(descriptor)
 

@@ -39,13 +39,13 @@ set timeout=1
 set default=0
 insmod gzio
 if [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi
-search --no-floppy --fs-uuid --set=root {uuid}
+{consoles}search --no-floppy --fs-uuid --set=root {uuid}
 menuentry "{title}" {{
 	search --no-floppy --fs-uuid --set=root {uuid}
 	if [ x$grub_platform = xxen -a -f /{repacked} ]; then
-		linux /{repacked} root=UUID={uuid} ro {consoles}
+		linux /{repacked} root=UUID={uuid} ro $consoles
 	else
-		linux {kernel} root=UUID={uuid} ro {consoles}
+		linux {kernel} root=UUID={uuid} ro $consoles
 	fi
 	initrd {initrd}
 }}

@@ -75,7 +75,7 @@ def _carry_out(order: Order) -> None:
              "--directory", root])  # fmt: skip
     else:
         before = work / "before"
-        system.before_packages(before)
+        system.before_packages(before, wanted.template.fs)
         if wanted.distribution in ("debian", "ubuntu"):
             debian.bootstrap(
                 wanted, root, before, lambda step, share: _report(step, (share or 0) * _INSTALLING)

@@ -89,7 +89,9 @@ def _inside(order: Order, report: Report) -> None:
     note = Path(order.work) / "order.json"
     note.touch(0o600)
     note.write_bytes(msgspec.json.encode(order))
-    argv: list[Argument] = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
+    # Whatever ends us, SIGKILL too, ends unshare, and with it all that runs inside.
+    argv: list[Argument] = ["setpriv", "--pdeathsig=KILL"]
+    argv += ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
     if os.geteuid():
         argv += ["--map-root-user", "--map-auto"]
     argv += [sys.executable, "-P", "-m", "domus.storage.images.build.inside", note]
