@@ -42,7 +42,7 @@ def building() -> Figure:
     """`xm image build` against mmdebstrap and mke2fs."""
     with tempfile.TemporaryDirectory(prefix="domus-bench-") as folder:
         store = Path(folder, "store")
-        wanted = template.look_up(template.Template(size=SIZE), "web", store)
+        wanted = template.look_up(template.Template(size=SIZE), "web")
         root, part = Path(folder, "root"), Path(folder, "part")
 
         def bare() -> None:

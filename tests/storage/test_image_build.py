@@ -73,7 +73,7 @@ def test_a_wrong_template_is_refused_with_its_line(tmp_path: Path, text: str, sa
 )
 def test_what_is_wrong_is_refused_before_anything_starts(tmp_path: Path, wrong: dict[str, object]) -> None:
     with pytest.raises((BadInput, NotFound)):
-        template.look_up(msgspec.structs.replace(Template(), **wrong), "web", tmp_path)
+        template.look_up(msgspec.structs.replace(Template(), **wrong), "web")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -81,13 +81,13 @@ def test_a_private_key_never_gets_into_an_image(tmp_path: Path) -> None:
     file = tmp_path / "id_ed25519"
     file.write_text("-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaC1rZXktdjEAAAAA\n")
     with pytest.raises(BadInput, match="a private key"):
-        template.look_up(Template(ssh_keys=(str(file),)), "web", tmp_path)
+        template.look_up(Template(ssh_keys=(str(file),)), "web")
 
 
 def test_keys_are_taken_from_files_and_as_they_are(tmp_path: Path) -> None:
     file = tmp_path / "id.pub"
     file.write_text(f"# mine\n{KEY}\n")
-    wanted = template.look_up(Template(ssh_keys=(str(file), KEY)), "Web_1", tmp_path)
+    wanted = template.look_up(Template(ssh_keys=(str(file), KEY)), "Web_1")
     assert (wanted.keys, wanted.hostname, wanted.distribution) == ((KEY,), "web-1", "debian")
 
 
@@ -178,5 +178,5 @@ def test_an_unknown_program_is_named_with_its_package(
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(DomusError, match=r"mmdebstrap.* are not installed") as caught:
-        template.look_up(Template(), "web", tmp_path)
+        template.look_up(Template(), "web")
     assert "sudo apt install mmdebstrap" in caught.value.hint

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tarfile
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,9 @@ import pytest
 from domus.model.errors import AlreadyExists, BadInput, Busy, Conflict, DomusError, InUse, NotFound
 from domus.model.images import ImageFormat
 from domus.storage.images import cloning, converting, importing, names, partitions, resizing
-from domus.storage.images.store import DirectoryStore, Entry
+from domus.storage.images.base import Entry
+from domus.storage.images.build import make, seed
+from domus.storage.images.store import DirectoryStore
 
 MIB = 1 << 20
 RAW, QCOW2, VHD = ImageFormat.RAW, ImageFormat.QCOW2, ImageFormat.VHD
@@ -288,7 +291,7 @@ def test_a_qcow2_clone_is_resized_and_its_image_is_not(store: DirectoryStore, tm
 # Importing
 
 
-@pytest.mark.parametrize("suffix", ["qcow2", "vmdk", "vhd", "vdi", "img"])
+@pytest.mark.parametrize("suffix", ["qcow2", "vmdk", "vhd", "vhdx", "vdi", "img"])
 def test_foreign_formats_become_images(store: DirectoryStore, tmp_path: Path, suffix: str) -> None:
     raw = tmp_path / "raw"
     raw.write_bytes(os.urandom(2 * MIB))
@@ -344,6 +347,57 @@ def test_a_format_is_told_and_not_guessed(store: DirectoryStore, tmp_path: Path)
         importing.take_in(store, tmp_path / "nothing", "other")
 
 
+def test_a_root_in_a_tar_file_becomes_a_file_system(store: DirectoryStore, tmp_path: Path) -> None:
+    (tmp_path / "root/usr/bin").mkdir(parents=True)
+    (tmp_path / "root/usr/bin/tool").write_bytes(b"a tool")
+    (tmp_path / "root/usr/bin/tool").chmod(0o4755)
+    subprocess.run(["tar", "-C", tmp_path / "root", "-czf", tmp_path / "it.tar.gz", "."], check=True)
+    entry = make.from_tar(store, tmp_path / "it.tar.gz", "web", 64 * MIB)
+    subprocess.run(["e2fsck", "-f", "-n", entry.path], check=True, capture_output=True)
+    asked = ["debugfs", "-R", "stat usr/bin/tool", str(entry.path)]
+    assert "Mode:  04755" in subprocess.run(asked, check=True, capture_output=True, text=True).stdout
+    (tmp_path / "no.tar").write_bytes(b"no archive")
+    with pytest.raises(BadInput, match="does not look like a tar archive"):
+        make.from_tar(store, tmp_path / "no.tar", "other", 64 * MIB)
+    assert listed(store) == ["web.raw"]
+
+
+def test_a_seed_is_a_disk_that_cloud_init_looks_for(store: DirectoryStore, tmp_path: Path) -> None:
+    (tmp_path / "user-data").write_text("#cloud-config\npackages: [nginx]\n")
+    entry = seed.make(store, "seed", str(tmp_path / "user-data"), hostname="web1")
+    asked = ["blkid", "-p", "-o", "value", "-s", "LABEL", str(entry.path)]
+    assert subprocess.run(asked, check=True, capture_output=True, text=True).stdout == "cidata\n"
+    content = entry.path.read_bytes()
+    assert b"packages: [nginx]" in content
+    assert b"local-hostname: web1" in content
+    (tmp_path / "other").write_text("nothing of cloud-init's")
+    with pytest.raises(BadInput, match="not user-data"):
+        seed.make(store, "other", str(tmp_path / "other"))
+
+
+def test_a_killed_build_ends_with_all_that_it_has_started(store: DirectoryStore, tmp_path: Path) -> None:
+    """It is killed while it unpacks an endless root; the next command finds nobody at work in the store."""
+    os.mkfifo(tmp_path / "endless.tar")
+    code = "import sys; from pathlib import Path; from domus.storage.images.build import make;"
+    code += " from domus.storage.images.store import DirectoryStore;"
+    code += " make.from_tar(DirectoryStore(Path(sys.argv[1])), Path(sys.argv[2]), 'web', 64 << 20)"
+    argv = [sys.executable, "-c", code, str(store.directory), str(tmp_path / "endless.tar")]
+    with subprocess.Popen(argv) as build:
+        # Opening it for writing waits for tar, which reads it.
+        descriptor = os.open(tmp_path / "endless.tar", os.O_WRONLY)
+        build.kill()
+    try:
+        end = time.monotonic() + 30
+        with pytest.raises(BrokenPipeError):
+            while time.monotonic() < end:
+                os.write(descriptor, b"x" * 512)
+                time.sleep(0.05)
+    finally:
+        os.close(descriptor)
+    converting.create(store, "other", MIB)
+    assert listed(store) == ["other.raw"]
+
+
 # Killed in the middle
 
 KILLED: dict[str, Callable[[DirectoryStore], object]] = {
@@ -354,6 +408,7 @@ KILLED: dict[str, Callable[[DirectoryStore], object]] = {
     "resize": lambda store: resizing.resize(store, "disk", "48M"),
     "resize-qcow2": lambda store: resizing.resize(store, "layered", "48M"),
     "convert": lambda store: converting.convert(store, "layered"),
+    "import": lambda store: importing.take_in(store, store.directory.parent / "foreign.qcow2", "other"),
     "remove": lambda store: store.remove("layered", with_snapshots=True),
 }
 
@@ -393,6 +448,9 @@ def test_killed_anywhere_an_image_is_whole_or_as_it_was(
     before = with_ext4(store, tmp_path, table=True).path.read_bytes()
     cloning.clone(store, "disk", "layered")
     cloning.snapshot(store, "layered", "before")
+    foreign = tmp_path / "foreign.qcow2"
+    convert: list[str | Path] = ["qemu-img", "convert", "-f", "raw", "-O", "qcow2"]
+    subprocess.run([*convert, store.find("disk").path, foreign], check=True)
     kept = tmp_path / "kept"
     _copy(store.directory, kept)
     for number in range(200):

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from domus.cli.options import Call
     from domus.lab.progress import Report
     from domus.model.images import Image
+    from domus.storage.images.base import Store
     from domus.storage.images.build.template import Template
-    from domus.storage.images.store import DirectoryStore
 
 #: options of `xm image build` whose values are a template's fields as they are
 _SINGLE: Final = (
@@ -113,7 +113,7 @@ def build(call: Call) -> int:
     store.check_free(name)
     path = call.value("template")
     asked = template.from_file(Path(path)) if path else template.Template()
-    wanted = template.look_up(_overlaid(call, asked), name, store.directory)
+    wanted = template.look_up(_overlaid(call, asked), name)
     if not wanted.keys and not wanted.password and not wanted.user_data:
         print(
             "Warning: nobody will be able to log in: neither --ssh-key nor --password-file nor --cloud-init",
@@ -227,10 +227,13 @@ def rm(call: Call) -> int:
     return 0
 
 
-def _store(call: Call) -> DirectoryStore:
-    from domus.storage.images import places
+def _store(call: Call) -> Store:
+    from domus.storage.images import places, volumes
 
-    return places.store(call.value("store"))
+    store = places.store(call.value("store"))
+    if isinstance(store, volumes.VolumeStore) and call.value("format", "raw") != "raw":
+        raise call.wrong(f"{store} has raw images only")
+    return store
 
 
 def _progress() -> AbstractContextManager[Report]:
@@ -272,7 +275,7 @@ def _overlaid(call: Call, asked: Template) -> Template:
         raise BadInput(str(error)) from None
 
 
-def _check_not_kept(call: Call, store: DirectoryStore, reference: str) -> None:
+def _check_not_kept(call: Call, store: Store, reference: str) -> None:
     """Refuse to remove what a managed domain is configured with, on the host that this machine works with."""
     from domus.cli.target import without_starting
 

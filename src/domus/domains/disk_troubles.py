@@ -14,10 +14,12 @@ from typing import Final
 from domus.devices import qemu_counters
 from domus.devices.backends import DeviceKind, DeviceRef
 from domus.devices.kernel_log import DiskError, KernelLog
+from domus.devices.vbd import Occupant
 from domus.domains.events import EventKind
 from domus.domains.parts import Parts
 from domus.domains.stored import Stored
 from domus.model.errors import DomusError
+from domus.storage.targets import DeviceNumber
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +41,8 @@ class DiskTroubles:
         self._kernel = KernelLog(self._kernel_said)
         self._told: dict[tuple[DeviceRef, str], float] = {}
         self._failed: dict[DeviceRef, int] = {}
+        self._traced: dict[str, float] = {}
+        self._tracing: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._weighing: asyncio.Task[None] | None = None
 
@@ -51,17 +55,40 @@ class DiskTroubles:
     async def close(self) -> None:
         """End."""
         self._kernel.close()
-        tasks = [task for task in (self._looking, self._weighing) if task is not None]
+        tasks = [task for task in (self._looking, self._weighing, *self._tracing) if task is not None]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def _kernel_said(self, error: DiskError) -> None:
         number = error.number()
+        if number is None:
+            return
+        what = "no space left" if error.full else f"{error.text} error"
+        below = []
         for occupant in self._parts.hotplug.occupants():
-            if number is not None and occupant.number == number:
-                what = "no space left" if error.full else f"{error.text} error"
+            if occupant.number == number:
                 self._tell(occupant.device, what, error.operation.lower(), occupant.path())
+            else:
+                below.append(occupant)
+        now = time.monotonic()
+        if below and now - self._traced.get(error.device, -_TELL_EVERY) >= _TELL_EVERY:
+            self._traced[error.device] = now
+            task = asyncio.create_task(self._trace(number, error, what, below), name="disk that fails")
+            self._tracing.add(task)
+            task.add_done_callback(self._tracing.discard)
+
+    async def _trace(
+        self, number: DeviceNumber, error: DiskError, what: str, occupants: list[Occupant]
+    ) -> None:
+        """Tell it of disks that stand on the one that failed: device-mapper passes errors on in silence."""
+
+        def standing() -> list[tuple[Occupant, str]]:
+            name = f"device {number.major}:{number.minor}"
+            return [(each, each.path()) for each in occupants if name in each.footprint().below]
+
+        for occupant, path in await self._parts.workers.call(standing):
+            self._tell(occupant.device, f"{what} of {error.device} below it", error.operation.lower(), path)
 
     async def _look(self) -> None:
         while True:

@@ -49,13 +49,22 @@ def volumes() -> tuple[Rows, Rows]:
     if not any(Path("/sys/block").glob("dm-*")):
         return [], []  # no program is started where there is nothing
     try:
-        return _asked("lvs", "lv", _VOLUMES), _asked("vgs", "vg", "vg_name,vg_size,vg_free")
+        return asked("lvs", "lv", _VOLUMES), asked("vgs", "vg", "vg_name,vg_size,vg_free")
     except (DomusError, ValueError, KeyError):
         return [], []
 
 
-def _asked(program: str, kind: str, columns: str) -> Rows:
-    argv = [program, "--reportformat", "json", "--units", "b", "--nosuffix", "-o", columns]
+def asked(program: str, kind: str, columns: str, *more: str) -> Rows:
+    """What lvs or vgs say, sizes in bytes.
+
+    Args:
+        kind: what a row is called in the report: "lv" or "vg".
+        more: options, and what is asked about.
+
+    Raises:
+        DomusError: the program failed.
+    """
+    argv = [program, "--reportformat", "json", "--units", "b", "--nosuffix", "-o", columns, *more]
     found: Any = json.loads(run(argv, within=_WITHIN).stdout)
     return list(found["report"][0][kind])
 

@@ -7,11 +7,13 @@ from pathlib import Path
 
 from domus.model.images import ImageFormat
 from domus.storage.images import copying, names, users
+from domus.storage.images.base import Entry, Store
 from domus.storage.images.names import Report
-from domus.storage.images.store import DirectoryStore, Entry
+from domus.storage.images.store import DirectoryStore
+from domus.storage.images.volumes import VolumeStore
 
 
-def clone(store: DirectoryStore, reference: str, name: str) -> Entry:
+def clone(store: Store, reference: str, name: str) -> Entry:
     """A new image that begins as `reference` (an image, or a snapshot) is now.
 
     Where the file system cannot share blocks, the clone is a qcow2 file over the other's data, which
@@ -21,6 +23,9 @@ def clone(store: DirectoryStore, reference: str, name: str) -> Entry:
         InUse: somebody writes to the image.
         AlreadyExists, NotFound, Busy.
     """
+    if isinstance(store, VolumeStore):
+        return store.clone(reference, name)
+    assert isinstance(store, DirectoryStore)  # noqa: S101 - there is no third kind
     store.check_free(name)
     with store.claimed(reference, alone=False) as entry, store.working() as work:
         users.check_not_written(entry.path, f"image {entry.reference}")
@@ -32,7 +37,7 @@ def clone(store: DirectoryStore, reference: str, name: str) -> Entry:
             return store.take_in(fresh, name, ImageFormat.QCOW2)
 
 
-def snapshot(store: DirectoryStore, name: str, called: str, report: Report = names.silent) -> Entry:
+def snapshot(store: Store, name: str, called: str, report: Report = names.silent) -> Entry:
     """Keep the present state of an image under the name `called`.
 
     Raises:
@@ -40,6 +45,9 @@ def snapshot(store: DirectoryStore, name: str, called: str, report: Report = nam
         AlreadyExists, NotFound, Busy.
     """
     names.check(called, "snapshot")
+    if isinstance(store, VolumeStore):
+        return store.snapshot(names.check(name), called)
+    assert isinstance(store, DirectoryStore)  # noqa: S101
     with store.claimed(names.check(name)) as entry:
         store.check_free(name, called)
         users.check_not_written(entry.path, f"image {name}")
@@ -63,13 +71,16 @@ def _set_aside(store: DirectoryStore, entry: Entry, fresh: Path, called: str) ->
         return store.take_in(kept, entry.name, entry.format, called)
 
 
-def revert(store: DirectoryStore, reference: str, report: Report = names.silent) -> Entry:
+def revert(store: Store, reference: str, report: Report = names.silent) -> Entry:
     """Let an image be again what it was: `web@before`. What it is now is lost.
 
     Raises:
         InUse: somebody has the image open.
         NotFound, Busy.
     """
+    if isinstance(store, VolumeStore):
+        return store.revert(reference)
+    assert isinstance(store, DirectoryStore)  # noqa: S101
     name, _ = names.split(reference)
     with store.claimed(name) as entry, store.claimed(reference, alone=False) as kept:
         users.check_unused(entry.path, f"image {name}")

@@ -7,15 +7,15 @@ import os
 from domus.model.errors import BadInput
 from domus.model.images import ImageFormat
 from domus.storage.images import copying, names, qemu_img, users
+from domus.storage.images.base import Entry, Store
 from domus.storage.images.names import Report
-from domus.storage.images.store import DirectoryStore, Entry
 
 #: room for what a format has beside the data
 _METADATA_BYTES = 16 << 20
 
 
 def create(
-    store: DirectoryStore, name: str, size: int, form: ImageFormat = ImageFormat.RAW, *, full: bool = False
+    store: Store, name: str, size: int, form: ImageFormat = ImageFormat.RAW, *, full: bool = False
 ) -> Entry:
     """An empty image.
 
@@ -44,7 +44,7 @@ def create(
 
 
 def convert(
-    store: DirectoryStore,
+    store: Store,
     reference: str,
     name: str = "",
     form: ImageFormat | None = None,

@@ -94,6 +94,23 @@ def extents(descriptor: int, begin: int, end: int) -> Iterator[tuple[int, int]]:
         yield first, begin
 
 
+def pour(source: Path, device: Path) -> None:
+    """Write what is data in a file to a block device, whose other bytes stay; it is on disk afterwards."""
+    with source.open("rb") as here, device.open("r+b", buffering=0) as there:
+        for first, behind in extents(here.fileno(), 0, os.fstat(here.fileno()).st_size):
+            while first < behind:
+                piece = os.pread(here.fileno(), min(_PIECE_BYTES, behind - first), first)
+                if not piece:
+                    raise OSError(errno.EIO, "the file became shorter while it was copied")
+                first += os.pwrite(there.fileno(), piece, first)
+        os.fsync(there.fileno())
+
+
+def token() -> str:
+    """A part of a name that nothing has yet."""
+    return os.urandom(6).hex()
+
+
 def data_bytes(path: Path) -> int:
     """What a file's data has on disk."""
     return path.stat().st_blocks * 512

@@ -15,8 +15,8 @@ from domus.config.files import format_of as format_shown
 from domus.model.errors import BadInput, NotFound
 from domus.model.images import ImageFormat
 from domus.storage.images import copying, names, qemu_img
+from domus.storage.images.base import Entry, Store
 from domus.storage.images.names import SECTOR_BYTES, Report
-from domus.storage.images.store import DirectoryStore, Entry
 
 ARCHIVES: Final = (".tar", ".tar.gz", ".tgz", ".tar.xz", ".tar.zst", ".tar.bz2")
 
@@ -41,7 +41,7 @@ def format_of(path: Path, said: str = "") -> str:
 
 
 def take_in(
-    store: DirectoryStore,
+    store: Store,
     source: Path,
     name: str,
     form: ImageFormat = ImageFormat.RAW,

@@ -6,7 +6,8 @@ import os
 from pathlib import Path
 from typing import Final
 
-from domus.model.errors import BadInput
+from domus.storage.images import volumes
+from domus.storage.images.base import Store
 from domus.storage.images.store import DirectoryStore
 
 #: how a configuration names an image of the store instead of a path
@@ -26,13 +27,13 @@ def default() -> str:
     return str(Path(data).expanduser() / "domus/images")
 
 
-def store(named: str = "") -> DirectoryStore:
+def store(named: str = "") -> Store:
     """The store of that name; "": the default one.
 
     Raises:
         BadInput: it is none.
     """
     name = named or default()
-    if name.startswith("vg:"):
-        raise BadInput(f"{name}: volume groups are not stores yet", hint="a directory")
+    if name.startswith(volumes.PREFIX):
+        return volumes.named(name)
     return DirectoryStore(Path(name).expanduser())

@@ -16,9 +16,9 @@ from domus.model.errors import BadInput, Conflict, HostProblem
 from domus.model.images import ImageFormat
 from domus.programs import run
 from domus.storage.images import copying, names, partitions, qemu_img, users
+from domus.storage.images.base import Entry, Store
 from domus.storage.images.names import MIB, Report, human
 from domus.storage.images.partitions import BOUNDED
-from domus.storage.images.store import DirectoryStore, Entry
 
 _EXT: Final = ("ext2", "ext3", "ext4")
 _GROWN_BY_GUEST: Final = {"xfs": "xfs_growfs /", "btrfs": "btrfs filesystem resize max /"}
@@ -36,7 +36,7 @@ class Resized:
 
 
 def resize(
-    store: DirectoryStore, name: str, wanted: str, report: Report = names.silent, *, disk_only: bool = False
+    store: Store, name: str, wanted: str, report: Report = names.silent, *, disk_only: bool = False
 ) -> Resized:
     """Make an image larger or smaller, with the file system at its end.
 
@@ -57,13 +57,11 @@ def resize(
             return Resized(size, "it has that size already")
         if disk_only and size < before:
             raise BadInput(f"--disk-only cannot make {name} smaller: data would be cut off")
-        if disk_only and entry.format is ImageFormat.RAW and entry.path.stat().st_nlink == 1:
-            os.truncate(entry.path, size)  # the kernel does that whole or not at all
-            copying.sync(entry.path)
+        if disk_only and store.lengthen(entry, size):
             return Resized(size, "")
         with store.working() as work:
             source = entry.path
-            if entry.format is not ImageFormat.RAW:
+            if entry.format is not ImageFormat.RAW or entry.path.is_block_device():
                 source = work / "unpacked"
                 _unpack(entry, source, report)
             fresh = work / "disk"

@@ -23,10 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from domus.model.errors import AlreadyExists, Busy, HostProblem, InUse, NotFound
+from domus.model.errors import AlreadyExists, Busy, HostProblem, InUse
 from domus.model.images import Image, ImageFormat, Snapshot
 from domus.programs import run
-from domus.storage.images import copying, names, qemu_img, users
+from domus.storage.images import copying, qemu_img, users
+from domus.storage.images.base import Entry, Store
 
 _FILE: Final = re.compile(
     r"(?P<name>[A-Za-z0-9][A-Za-z0-9._+-]*)(?:@(?P<snapshot>[A-Za-z0-9][A-Za-z0-9._+-]*))?"
@@ -39,27 +40,7 @@ WRITABLE_MODE: Final = 0o600
 FROZEN_MODE: Final = 0o400
 
 
-@dataclass(frozen=True)
-class Entry:
-    """An image's file, or a snapshot's."""
-
-    name: str
-    snapshot: str  #: "": the image itself
-    path: Path
-    format: ImageFormat
-
-    @property
-    def reference(self) -> str:
-        """As the command line names it."""
-        return f"{self.name}@{self.snapshot}" if self.snapshot else self.name
-
-    @property
-    def inode(self) -> int:
-        """Which file it is, whatever its name."""
-        return self.path.stat().st_ino
-
-
-class DirectoryStore:
+class DirectoryStore(Store):
     """The images in `directory`, which is made with the first of them."""
 
     def __init__(self, directory: Path) -> None:
@@ -82,20 +63,6 @@ class DirectoryStore:
             for path, match in matches
             if match
         ]
-
-    def find(self, reference: str) -> Entry:
-        """An image, or a snapshot (`web@before`).
-
-        Raises:
-            NotFound: there is none of that name.
-            BadInput: it is no name.
-        """
-        name, snapshot = names.split(reference)
-        for entry in self.entries():
-            if (entry.name, entry.snapshot) == (name, snapshot):
-                return entry
-        what = "snapshot" if snapshot else "image"
-        raise NotFound(f"no {what} {reference!r} in {self}", hint="xm image list")
 
     def images(self) -> list[Image]:
         """All images with what is known of them."""
@@ -132,11 +99,6 @@ class DirectoryStore:
             )
         return found
 
-    def image(self, name: str) -> Image:
-        """One image with what is known of it. Raises as `find`."""
-        self.find(name)
-        return next(image for image in self.images() if image.name == name)
-
     def clones_of(self, entry: Entry) -> list[str]:
         """Other images that share this one's data."""
         inode = entry.inode
@@ -144,19 +106,6 @@ class DirectoryStore:
             return []
         others = (each for each in self.entries() if each.name != entry.name)
         return [each.reference for each in others if self._facts(each).base_inode == inode]
-
-    def check_free(self, name: str, snapshot: str = "") -> None:
-        """Refuse a name that is taken, or is no name.
-
-        Raises:
-            AlreadyExists: there is such an image, or such a snapshot.
-            BadInput: no image can be called so.
-        """
-        names.check(name)
-        for entry in self.entries():
-            if (entry.name, entry.snapshot) == (name, snapshot):
-                what = "a snapshot" if snapshot else "an image"
-                raise AlreadyExists(f"{self} has {what} {entry.reference!r} already", hint="xm image list")
 
     # Changing
 
@@ -173,7 +122,7 @@ class DirectoryStore:
     def working(self) -> Iterator[Path]:
         """A folder for what is being made, gone at the end of the block. Not within `changing`."""
         with self.changing():
-            folder = self.directory / f"{_WORK}{os.urandom(6).hex()}"
+            folder = self.directory / f"{_WORK}{copying.token()}"
             folder.mkdir(mode=0o700)
             descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -229,6 +178,14 @@ class DirectoryStore:
             self.put_over(entry, fresh)
             self._collect()
 
+    def lengthen(self, entry: Entry, size: int) -> bool:
+        """See Store."""
+        if entry.format is not ImageFormat.RAW or entry.path.stat().st_nlink != 1:
+            return False
+        os.truncate(entry.path, size)  # the kernel does that whole or not at all
+        copying.sync(entry.path)
+        return True
+
     def put_over(self, entry: Entry, fresh: Path) -> None:
         """As `replace`, within `changing`."""
         fresh.chmod(WRITABLE_MODE)
@@ -238,7 +195,7 @@ class DirectoryStore:
 
     def based_on(self, entry: Entry, fresh: Path) -> None:
         """Make `fresh` a qcow2 file that shares the data of `entry`. Within `changing`, until it is named."""
-        base = f"{_BASE}{os.urandom(6).hex()}.{entry.format.value}"
+        base = f"{_BASE}{copying.token()}.{entry.format.value}"
         entry.path.chmod(FROZEN_MODE)
         size = self._facts(entry).size_bytes
         (self.directory / base).hardlink_to(entry.path)
@@ -253,15 +210,7 @@ class DirectoryStore:
         """
         with self.claimed(reference) as entry, self.working(), self.changing():
             users.check_unused(entry.path, f"image {entry.reference}")
-            mine = [entry]
-            if not entry.snapshot:
-                snapshots = [each for each in self.entries() if each.name == entry.name and each.snapshot]
-                if snapshots and not with_snapshots:
-                    raise InUse(
-                        f"image {entry.name} has snapshots: {', '.join(each.snapshot for each in snapshots)}",
-                        hint="--snapshots removes them as well",
-                    )
-                mine = [*snapshots, entry]
+            mine = self.going_with(entry, with_snapshots)
             for each in mine:
                 if clones := self.clones_of(each):
                     raise InUse(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from domus.model.errors import InUse
+from domus.programs import run
 from domus.storage import loop
 
 _PROC: Final = Path("/proc")
@@ -41,6 +43,9 @@ def check_unused(path: Path, what: str) -> None:
 def users(path: Path) -> Iterator[tuple[str, bool]]:
     """Who has the file open, and whether for writing. Others' processes are seen by root only."""
     facts = path.stat()
+    if stat.S_ISBLK(facts.st_mode):
+        yield from _openers(path)
+        return
     for device in loop.find(path):
         status = loop.status(device)
         yield device, status is None or not status.read_only
@@ -57,6 +62,13 @@ def users(path: Path) -> Iterator[tuple[str, bool]]:
                 yield f"{_name(process)} (process {process.name})", _writes(process, descriptor.name)
         except OSError:  # it has ended, or is another user's
             continue
+
+
+def _openers(device: Path) -> Iterator[tuple[str, bool]]:
+    """Whether a volume is open at all; who has it (a domain's back end, a mount) the kernel does not tell."""
+    opened = run(["dmsetup", "info", "-c", "--noheadings", "-o", "open", device]).stdout.strip()
+    if opened != "0":
+        yield "a domain, a mount or a program", True
 
 
 def _name(process: Path) -> str:

@@ -35,7 +35,8 @@ _KERNEL_SEGMENT: Final = 0x800 + (SECTOR_BYTES >> 4)
 
 _MENU: Final = """\
 # Until a kernel is installed: update-grub then writes it anew.
-set timeout=1
+# Nobody sits at the console of a guest, as in images for clouds.
+set timeout=0
 set default=0
 insmod gzio
 if [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi

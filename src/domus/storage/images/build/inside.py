@@ -11,8 +11,8 @@ from pathlib import Path
 
 import msgspec
 
-from domus.model.errors import DomusError, Internal, Problem
-from domus.programs import run
+from domus.model.errors import BadInput, DomusError, Internal, Problem
+from domus.programs import Argument, run
 from domus.storage.images.build import boot, debian, filesystem, others, system
 from domus.storage.images.build.template import Wanted
 
@@ -71,8 +71,7 @@ def _carry_out(order: Order) -> None:
     if wanted is None:
         _report("unpacking the root", 0.1)
         root.mkdir()
-        run(["tar", "--extract", "--numeric-owner", "--xattrs", "--xattrs-include=*", "--file", order.tar,
-             "--directory", root])  # fmt: skip
+        _unpack(order.tar, root)
     else:
         before = work / "before"
         system.before_packages(before, wanted.template.fs)
@@ -88,6 +87,14 @@ def _carry_out(order: Order) -> None:
             boot.install(root, order.fs, order.root_uuid, work / "core" if order.bootable else None)
     _report("making the file system", 0.91)
     filesystem.make(order.fs, root, work / "part", order.root_bytes, order.root_uuid)
+
+
+def _unpack(tar: str, root: Path) -> None:
+    argv: list[Argument] = ["tar", "--extract", "--numeric-owner", "--xattrs", "--xattrs-include=*"]
+    done = run([*argv, "--file", tar, "--directory", root], check=False)
+    if done.status:
+        said = (done.stderr.strip().splitlines() or ["it says nothing"])[0]  # what follows is "exiting"
+        raise BadInput(f"{tar} cannot be unpacked: {said}", hint=f"tar -tf {tar}")
 
 
 def _report(step: str, share: float | None) -> None:

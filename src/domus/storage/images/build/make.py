@@ -16,11 +16,11 @@ from domus.model.errors import ProgramFailed, from_problem
 from domus.model.images import ImageFormat
 from domus.programs import Argument, start
 from domus.storage.images import copying, names
+from domus.storage.images.base import Entry, Store
 from domus.storage.images.build import disk
 from domus.storage.images.build.inside import Order, Said
 from domus.storage.images.build.template import Wanted
 from domus.storage.images.names import MIB, Report
-from domus.storage.images.store import DirectoryStore, Entry
 
 #: what a build needs beside the packages that one asks for: the root as files, and twice as a file system
 _SPACE_BYTES: Final = 2500 * MIB
@@ -29,7 +29,7 @@ _SPACE_BYTES: Final = 2500 * MIB
 _ENVIRONMENT: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8"}
 
 
-def build(store: DirectoryStore, wanted: Wanted, report: Report = names.silent) -> Entry:
+def build(store: Store, wanted: Wanted, report: Report = names.silent) -> Entry:
     """Build an image of packages.
 
     Raises:
@@ -66,7 +66,7 @@ def build(store: DirectoryStore, wanted: Wanted, report: Report = names.silent) 
 
 
 def from_tar(
-    store: DirectoryStore, tar: Path, name: str, size: int, fs: str = "ext4", report: Report = names.silent
+    store: Store, tar: Path, name: str, size: int, fs: str = "ext4", report: Report = names.silent
 ) -> Entry:
     """Make a file system of a root in a tar file: a partition image, which boots with a kernel of the host's.
 

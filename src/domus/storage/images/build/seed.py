@@ -9,16 +9,14 @@ from typing import Final
 from domus.model.errors import BadInput, HostProblem
 from domus.model.images import ImageFormat
 from domus.programs import Argument, run
+from domus.storage.images.base import Entry, Store
 from domus.storage.images.build import template
-from domus.storage.images.store import DirectoryStore, Entry
 
 #: programs that make such file systems with the same options; the first that is installed
 _MAKERS: Final = (("genisoimage", ()), ("mkisofs", ()), ("xorriso", ("-as", "mkisofs")))
 
 
-def make(
-    store: DirectoryStore, name: str, user_data: str, network_config: str = "", hostname: str = ""
-) -> Entry:
+def make(store: Store, name: str, user_data: str, network_config: str = "", hostname: str = "") -> Entry:
     """An image that an image of a cloud finds its configuration on, as a second disk.
 
     Args:

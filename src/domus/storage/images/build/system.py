@@ -60,7 +60,7 @@ WantedBy=multi-user.target
 
 _GRUB: Final = """\
 GRUB_DEFAULT=0
-GRUB_TIMEOUT=1
+GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR=`sed -n 's/^NAME=//p' /etc/os-release | tr -d '"'`
 GRUB_CMDLINE_LINUX_DEFAULT=""
 # by /etc/grub.d/01_consoles

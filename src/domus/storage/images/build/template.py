@@ -109,14 +109,13 @@ def from_file(path: Path) -> Template:
         raise BadInput(f"{error}", where=where, hint="xm image build --help") from None
 
 
-def look_up(template: Template, name: str, store: Path) -> Wanted:
+def look_up(template: Template, name: str) -> Wanted:
     """Check all that can be wrong, and read what the template names.
 
     Raises:
         BadInput: a name, a size or a key that is none.
         NotFound: a file that is not there.
         HostProblem: a program that is not installed.
-        NoCapacity: the store has no room.
     """
     names.check(name)
     distribution = template.distribution or ("ubuntu" if template.suite in _UBUNTU else "debian")
