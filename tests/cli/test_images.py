@@ -47,7 +47,7 @@ def test_an_image_is_created_cloned_shown_and_removed(capsys: pytest.CaptureFixt
         ("image build web --suite ../x", "invalid suite"),
         ("image build web --template /nonexistent.toml", "No such file"),
         ("image build web --fs ntfs", "has no value 'ntfs'"),
-        ("image list --store vg:data", "volume groups are not stores yet"),
+        ("image list --store vg:data", "LVM has no volume group data"),
         ("--host elsewhere image list", "works on this machine's store"),
     ],
 )
