@@ -44,9 +44,9 @@ if [ x$grub_platform = xxen ]; then insmod xzio; insmod lzopio; fi
 menuentry "{title}" {{
 	search --no-floppy --fs-uuid --set=root {uuid}
 	if [ x$grub_platform = xxen -a -f /{repacked} ]; then
-		linux /{repacked} root=UUID={uuid} ro $consoles
+		linux /{repacked} root=UUID={uuid} ro $consoles quiet
 	else
-		linux {kernel} root=UUID={uuid} ro $consoles
+		linux {kernel} root=UUID={uuid} ro $consoles quiet
 	fi
 	initrd {initrd}
 }}

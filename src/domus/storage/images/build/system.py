@@ -62,7 +62,7 @@ _GRUB: Final = """\
 GRUB_DEFAULT=0
 GRUB_TIMEOUT=0
 GRUB_DISTRIBUTOR=`sed -n 's/^NAME=//p' /etc/os-release | tr -d '"'`
-GRUB_CMDLINE_LINUX_DEFAULT=""
+GRUB_CMDLINE_LINUX_DEFAULT="quiet"
 # by /etc/grub.d/01_consoles
 GRUB_CMDLINE_LINUX='$consoles'
 GRUB_TERMINAL=console
