@@ -440,8 +440,14 @@ def killed_at(number: int, action: Callable[[], object]) -> bool:
     return ended != 0
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("action", KILLED)
+#: half a minute and more each
+LONG = ("resize", "resize-qcow2", "snapshot-qcow2")
+
+
+@pytest.mark.parametrize(
+    "action",
+    [pytest.param(each, marks=[pytest.mark.soak] if each in LONG else []) for each in KILLED],
+)
 def test_killed_anywhere_an_image_is_whole_or_as_it_was(
     store: DirectoryStore, tmp_path: Path, action: str
 ) -> None:

@@ -6,7 +6,6 @@ text = run(["qemu-img", "info", "--output=json", path]).stdout
 
 from __future__ import annotations
 
-import asyncio
 import os
 import shlex
 import signal
@@ -15,9 +14,12 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from domus.model.errors import ProgramFailed
+
+if TYPE_CHECKING:
+    import asyncio
 
 Argument = str | Path
 
@@ -90,6 +92,8 @@ async def arun(
     within: float | None = None,
 ) -> Finished:
     """`run` for the event loop; on cancellation the program is killed and waited for."""
+    import asyncio  # a quarter of what a short xm command takes, and only xend has a loop
+
     words = [str(word) for word in argv]
     try:
         process = await asyncio.create_subprocess_exec(
@@ -139,6 +143,8 @@ async def arun_as(
     Raises:
         ProgramFailed: it could not be started, or took too long. How it ended is in `Finished.status`.
     """
+    import asyncio  # as above
+
     words = [str(word) for word in argv]
     try:
         process = await asyncio.create_subprocess_exec(
