@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from msgspec.structs import replace
 from domus.model.api import DumpRequest, ShutdownKind
 from domus.model.config import Action, DomainConfig
 from domus.model.errors import BadInput, Forbidden
-from tests.domains.guests import boot_id, create, eventually, look, typed, wait_until_up
+from domus.model.operation import OperationState
+from tests.domains.guests import boot_id, create, eventually, kill_xend, look, typed, wait_until_up
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -37,10 +39,11 @@ while at < end:
     desc = at + 12 + (namesz + 3) // 4 * 4
     notes[kind] = core[desc:desc + descsz].hex()
     at = desc + (descsz + 3) // 4 * 4
-print(json.dumps({"sections": sorted(sections), "notes": notes, "pages": sections[".xen_pages"][5]}))
+print(json.dumps({"notes": notes, "sections": {name: [row[5], row[9]] for name, row in sections.items()}}))
 """
-# xen/include/public/elfnote.h: XEN_ELFNOTE_DUMPCORE_HEADER and _XEN_VERSION
+# xen/include/public/elfnote.h: XEN_ELFNOTE_DUMPCORE_HEADER and _XEN_VERSION; xg_core.h, XC_CORE_MAGIC(_HVM)
 HEADER, VERSION = "33554433", "33554434"
+MAGIC, MAGIC_HVM = 0xF00FEBED, 0xF00FEBEE
 
 
 @pytest.fixture
@@ -52,7 +55,7 @@ def client(lab_host: LabHost, guest_config: DomainConfig) -> Iterator[Client]:
         for info in client.domains():
             if info.domid:
                 client.finish(client.destroy(info.uuid))
-        lab_host.run(["rm", "-rf", "/var/xen/dump"])
+        lab_host.run(["rm", "-rf", "/var/xen/dump", "/root/dumps"])
         assert look(lab_host) == before
 
 
@@ -67,11 +70,20 @@ def read_core(host: LabHost, path: str) -> dict[str, Any]:
     return found
 
 
-def check_core(host: LabHost, path: str) -> None:
+def check_core(host: LabHost, path: str, *, vcpus: tuple[int, ...] = (1,), hvm: bool = False) -> None:
+    """A core file's sections (size, size of an entry) and notes fit each other, and only root can read it."""
     core = read_core(host, path)
-    assert {".note.Xen", ".xen_prstatus", ".xen_pages", ".xen_p2m"} <= set(core["sections"])
+    sections = core["sections"]
     assert {HEADER, VERSION} <= set(core["notes"])
-    assert core["pages"] > 80 << 20
+    magic, contexts, pages, page = struct.unpack("<4Q", bytes.fromhex(core["notes"][HEADER]))
+    assert (magic, page) == (MAGIC_HVM if hvm else MAGIC, 4096)
+    assert contexts in vcpus
+    assert pages > 80 << 8
+    assert len(bytes.fromhex(core["notes"][VERSION])) == 1280
+    assert sections[".xen_pages"] == [pages * page, page]
+    table, entry = (".xen_pfn", 8) if hvm else (".xen_p2m", 16)
+    assert sections[table] == [pages * entry, entry]
+    assert sections[".xen_prstatus"] == [contexts * 5168, 5168]
     assert host.run(["stat", "-c", "%a %U", path]).stdout.strip() == "600 root"
 
 
@@ -140,3 +152,28 @@ def test_a_guest_is_reset_and_destroyed_after_a_dump(
     assert crashed.path.endswith(f"-guest.{second.domid}.core")
     assert lab_host.run(["head", "-c4", crashed.path]).stdout == "\x7fELF"
     assert [info.name for info in client.domains()] == ["Domain-0"]
+
+
+DUMPING = "ls -A /root/dumps; ps -eo args | grep '[d]omus.xen.coredump' || true"
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["stopped", "cut-off"])
+def test_a_dump_that_does_not_end_leaves_no_file_and_the_guest_goes_on(
+    lab_host: LabHost, client: Client, guest_config: DomainConfig, killed: bool
+) -> None:
+    started(client, guest_config)
+    boot = boot_id(client, "guest")
+    lab_host.run(["mkdir", "-p", "/root/dumps"])
+    dump = client.saving.dump_core("guest", DumpRequest(path="/root/dumps/core"))
+    eventually(lambda: client.domain("guest").paused)
+    if killed:
+        kill_xend(lab_host)
+    else:
+        client.cancel(dump.id)
+    with lab_host.client() as client:
+        eventually(lambda: client.operation(dump.id).state.final)
+        ended = client.operation(dump.id).state
+        assert ended is (OperationState.FAILED if killed else OperationState.CANCELLED)
+        assert lab_host.run(["sh", "-c", DUMPING]).stdout == ""
+        assert not client.domain("guest").paused
+        assert boot_id(client, "guest") == boot

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -21,17 +22,21 @@ from domus.model.errors import (
     DomusError,
     Forbidden,
     HostProblem,
-    LibxlError,
     NoCapacity,
     NotFound,
+    ProgramFailed,
     WrongState,
 )
 from domus.model.names import DOM0
 from domus.model.operation import Operation, OperationState
+from domus.programs import arun, failure
 
 log = logging.getLogger(__name__)
 
 FOLDER: Final = Path("/var/xen/dump")
+
+#: A program of its own: it maps and writes gigabytes, can be ended at any moment, and ends with us.
+_DUMPER: Final = ("setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-P", "-m", "domus.xen.coredump")
 
 #: dumps of one domain that xend makes by itself and keeps; older ones make room
 MOST_DUMPS: Final = 3
@@ -113,10 +118,11 @@ class Dumps:
             if not live:
                 await parts.workers.call(parts.libxl.pause, domid)
             await parts.workers.call(_reserve, part, path)
-            try:
-                await parts.workers.call(parts.libxl.core_dump, domid, str(part))
-            except LibxlError as error:
-                raise _failure(error, part) from error
+            size = max(info.memory_kib, 1) * 1024
+            async with operation.watched(lambda: part.stat().st_size / size):
+                done = await arun([*_DUMPER, str(domid), part], check=False)
+            if done.status:
+                raise _failure(failure(done), done.stderr, part)
             await parts.workers.call(_keep, part, path)
         operation.result(path=str(path))
         parts.tell(EventKind.DOMAIN_DUMPED, info, path=str(path))
@@ -194,11 +200,12 @@ def _keep(part: Path, path: Path) -> None:
         raise HostProblem(f"Failed to dump core: {path}: {error.strerror}") from error
 
 
-def _failure(error: LibxlError, part: Path) -> DomusError:
+def _failure(error: ProgramFailed, said: str, part: Path) -> DomusError:
     room = os.statvfs(part.parent)
-    if "No space left" in error.what or room.f_bavail * room.f_frsize < 1 << 16:
+    why = said.strip().rpartition("\n")[2] or error.what
+    if "No space left" in said or room.f_bavail * room.f_frsize < 1 << 16:
         return NoCapacity(f"Failed to dump core: No space left on device ({part.parent})")
     # A PV kernel tells where its pages are early in its boot, but not at once; and again after a restore.
-    young = "p2m" in error.what
+    young = "p2m" in said
     hint = "the guest has only just begun to run, or to run again: let it, then try again" if young else ""
-    return HostProblem(f"Failed to dump core: {error.what}", hint=hint)
+    return HostProblem(f"Failed to dump core: {why}", hint=hint)

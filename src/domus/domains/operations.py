@@ -18,7 +18,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Generic
+from typing import Any, Final, Generic
 
 import msgspec
 
@@ -28,6 +28,9 @@ from domus.model.errors import Cancelled, Conflict, DomusError, HostProblem, Int
 from domus.model.operation import Operation, OperationState
 
 log = logging.getLogger(__name__)
+
+#: seconds between two looks at how far a long step is
+_LOOK_EVERY: Final = 0.5
 
 
 class OperationHandle(Generic[R]):
@@ -59,6 +62,21 @@ class OperationHandle(Generic[R]):
     def progress(self, done: float) -> None:
         """Say how much is done, 0..1."""
         self._operations.change(self.id, progress=done)
+
+    @asynccontextmanager
+    async def watched(self, done: Callable[[], float]) -> AsyncIterator[None]:
+        """While the block lasts, look from time to time how much is done, 0..1, and say it."""
+
+        async def look() -> None:
+            while True:
+                await asyncio.sleep(_LOOK_EVERY)
+                self.progress(min(done(), 1.0))
+
+        looking = asyncio.create_task(look(), name="progress")
+        try:
+            yield
+        finally:
+            looking.cancel()
 
     def say(self, text: str, done: float | None = None) -> None:
         """Say what it is doing now, in other words than the step's own, and how much is done."""

@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
@@ -33,8 +33,6 @@ from domus.model.domain import DomainInfo
 from domus.model.errors import BadInput, HostProblem, LibxlError, NoCapacity, WrongState
 from domus.model.operation import Operation
 from domus.xen.libxl import Abort
-
-_PROGRESS_EVERY: Final = 0.5
 
 
 class Saving:
@@ -223,12 +221,12 @@ class Saving:
         size = max(info.memory_kib, 1) * 1024
         try:
             if seed is None:
-                async with _progress(operation, lambda: os.fstat(descriptor).st_size / size):
+                async with operation.watched(lambda: os.fstat(descriptor).st_size / size):
                     await workers.call_abortably(abort.ask, libxl.save, domid, descriptor, abort)
             else:
                 packer = Packer(alive=False, seed=seed)
                 try:
-                    async with _progress(operation, lambda: packer.taken / size):
+                    async with operation.watched(lambda: packer.taken / size):
                         await workers.call_abortably(
                             abort.ask, savestream.save, libxl, domid, descriptor, packer, abort
                         )
@@ -246,7 +244,7 @@ class Saving:
             nonlocal done
             done = share
 
-        async with _progress(operation, lambda: done):
+        async with operation.watched(lambda: done):
             return await self._parts.workers.call(savefile.check, descriptor, path, saved, told)
 
     async def _read(
@@ -258,11 +256,11 @@ class Saving:
         if saved.seed is None:
             os.lseek(descriptor, saved.stream, os.SEEK_SET)
             size = max(saved.stream + length, 1)
-            async with _progress(operation, lambda: _position(descriptor) / size):
+            async with operation.watched(lambda: _position(descriptor) / size):
                 return await workers.call_abortably(abort.ask, libxl.restore, document, descriptor, abort)
         unpacker = Unpacker(seed=saved.seed)
         try:
-            async with _progress(operation, lambda: unpacker.given / max(length, 1)):
+            async with operation.watched(lambda: unpacker.given / max(length, 1)):
                 return await workers.call_abortably(
                     abort.ask, savestream.restore, libxl, document, descriptor, saved.stream, unpacker, abort
                 )
@@ -367,22 +365,6 @@ def _restore_failures(path: str) -> Iterator[None]:
     except LibxlError as error:
         hint = "is the file complete, and of this kind of machine? `xm log` has all that libxl said"
         raise HostProblem(f"Restore failed: {error.what}", where=path, hint=hint) from error
-
-
-@asynccontextmanager
-async def _progress(operation: Handle, done: Callable[[], float]) -> AsyncIterator[None]:
-    """While the block lasts, say from time to time how much is done."""
-
-    async def tell() -> None:
-        while True:
-            await asyncio.sleep(_PROGRESS_EVERY)
-            operation.progress(min(done(), 1.0))
-
-    task = asyncio.create_task(tell(), name="progress")
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 def _position(descriptor: int) -> int:

@@ -10,6 +10,7 @@ from domus.xen.libxl import (
     cpupools,
     devices,
     domains,
+    foreign,
     host,
     lifecycle,
     memory,
@@ -31,6 +32,7 @@ class Libxl(
     scheduling.SchedulingCalls,
     cpupools.CpupoolCalls,
     topology.TopologyCalls,
+    foreign.ForeignMemory,
 ):
     """Xen's toolstack library, by documents: what it knows comes as the JSON that it prints itself.
 
@@ -64,6 +66,7 @@ class Libxl(
             scheduling,
             cpupools,
             topology,
+            foreign,
         )
         prototypes = {name: row for area in areas for name, row in area.PROTOTYPES.items()}
         return cls(abi.load(prototypes))
