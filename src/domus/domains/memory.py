@@ -80,6 +80,7 @@ class Memory:
     ) -> None:
         # libxl writes down how much domain 0 has when it is first asked; until then it knows no limit.
         target_kib = await self._parts.workers.call(self._parts.libxl.memory_target_kib, domid)
+        target_kib += await self._video_kib(domid)
         undo = MemoryBack(info.uuid, domid, target_kib, info.max_kib)
         async with operation.step("setting its memory", undo=undo):
             if request.max_mib is not None:
@@ -95,15 +96,15 @@ class Memory:
 
     async def undo(self, record: MemoryBack) -> None:
         """Let a domain have what it had; harmless when it is gone, or nothing was changed."""
-        await self._parts.workers.call(self._back, record)
+        await self._parts.workers.call(self._back, record, await self._video_kib(record.domid))
 
-    def _back(self, record: MemoryBack) -> None:
+    def _back(self, record: MemoryBack, video_kib: int) -> None:
         libxl = self._parts.libxl
         found = libxl.domain_info(record.domid)
         if found is None or found["uuid"] != record.uuid:
             return
         with suppress(DomainNotFound):
-            if libxl.memory_target_kib(record.domid) != record.target_kib:
+            if libxl.memory_target_kib(record.domid) + video_kib != record.target_kib:
                 libxl.set_memory_target(record.domid, record.target_kib)
             if int(found.get("max_memkb", 0)) != record.max_kib:
                 libxl.set_max_memory(record.domid, max(record.max_kib - _SLACK_KIB, record.target_kib))
@@ -149,7 +150,14 @@ class Memory:
             )
 
     async def _static_max_kib(self, domid: int) -> int | None:
-        text = await self._parts.store.read_text(f"/local/domain/{domid}/memory/static-max")
+        return await self._node_kib(domid, "static-max")
+
+    async def _video_kib(self, domid: int) -> int:
+        """What libxl takes out of each target that it is told (libxl_mem.c, libxl_set_memory_target)."""
+        return await self._node_kib(domid, "videoram") or 0
+
+    async def _node_kib(self, domid: int, name: str) -> int | None:
+        text = await self._parts.store.read_text(f"/local/domain/{domid}/memory/{name}")
         return int(text) if text and text.isascii() and text.isdecimal() else None
 
     async def use(self) -> list[MemoryUse]:

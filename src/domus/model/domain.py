@@ -71,7 +71,12 @@ class DomainInfo(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     @property
     def shown_memory_mib(self) -> int:
-        """MiB as `xm list` shows them: the balloon's target, as xm always did, else what it owns."""
+        """MiB as `xm list` shows them: the balloon's target, as xm always did, else what it owns.
+
+        Of an HVM guest that runs what it owns: libxl takes video memory out of the target that it is told.
+        """
+        if self.guest_type is GuestType.HVM and self.domid is not None:
+            return self.memory_kib // 1024
         return (self.target_kib or self.memory_kib) // 1024
 
     @property
