@@ -73,7 +73,7 @@ def test_a_domain_that_never_lives_long_is_given_up() -> None:
         (Action.RENAME_RESTART, GuestType.PV, Restart(0.0, 0, rename_old=True)),
         (Action.COREDUMP_DESTROY, GuestType.PV, Destroy(dump=True)),
         (Action.COREDUMP_RESTART, GuestType.PV, Restart(0.0, 0, dump=True)),
-        (Action.SOFT_RESET, GuestType.HVM, SoftReset()),
+        (Action.SOFT_RESET, GuestType.HVM, SoftReset(0)),
         (Action.SOFT_RESET, GuestType.PV, Restart(0.0, 0)),
         (Action.SOFT_RESET, GuestType.PVH, Restart(0.0, 0)),
     ],
@@ -92,7 +92,15 @@ def test_every_action_is_possible_at_every_end(
     action: Action, guest_type: GuestType, decision: restarts.Decision, reason: ShutdownReason, parameter: str
 ) -> None:
     config = DomainConfig(name="web", uuid=UUID, guest_type=guest_type, **{parameter: action})  # type: ignore[arg-type]
+    if isinstance(decision, SoftReset) and reason is not ShutdownReason.SOFT_RESET:
+        decision = Restart(0.0, 0)  # it has no other kernel to go on with
     assert restarts.decide(Kept(config=config, domid=1), reason, now=1000.0) == decision
+
+
+def test_a_guest_that_soft_resets_itself_again_and_again_is_given_up() -> None:
+    config = DomainConfig(name="web", uuid=UUID, guest_type=GuestType.HVM)
+    often = Kept(config=config, domid=1, started=999.0, quick_restarts=restarts.MOST_QUICK)
+    assert restarts.decide(often, ShutdownReason.SOFT_RESET, now=1000.0) == GiveUp(restarts.MOST_QUICK + 1)
 
 
 def test_names_of_domains_that_are_set_aside_do_not_meet() -> None:

@@ -140,8 +140,8 @@ class Endings:
                     await self.destroy(name, uuid, info.domid, f"xend:{info.shutdown_reason}")
                 case restarts.Restart():
                     self._restart_later(await self._prepare_restart(info, known, decision))
-                case restarts.SoftReset():
-                    await self._soft_reset(info, known)
+                case restarts.SoftReset(quick):
+                    await self._soft_reset(info, replace(known, quick_restarts=quick))
                 case restarts.GiveUp(times):
                     await self._give_up(info, known, times)
         finally:
