@@ -197,6 +197,25 @@ def test_a_cd_is_changed_taken_out_and_put_in(xm: Xm, guest: str, inside: InGues
     eventually(lambda: inside(read) == checksum(lab_host, "/root/first.iso"))
 
 
+# QEMU
+
+
+def test_qemus_monitor_answers(xm: Xm, guest: str, lab_host: LabHost) -> None:
+    ours = xm("qemu-monitor-command", guest, "info", "block").stdout
+    theirs = lab_host.run(["xl", "qemu-monitor-command", guest, "info block"]).stdout
+    assert "/root/" in ours
+    assert ours.split() == theirs.split()
+    unknown = xm("qemu-monitor-command", guest, "nonsense").stdout
+    assert "unknown command: 'nonsense'" in unknown
+    for words, status, text in (
+        ((guest,), 1, "requires at least 2 arguments."),
+        (("nobody", "info", "block"), 3, "Error: Domain 'nobody' does not exist."),
+        (("Domain-0", "info", "block"), 1, "privileged domain Domain-0"),
+    ):
+        done = xm("qemu-monitor-command", *words, check=False)
+        assert (done.returncode, text in done.stderr) == (status, True), done.stderr
+
+
 # From a disk
 
 #: A boot sector that says again and again, on the first serial port, that it runs; it sleeps a tick between:

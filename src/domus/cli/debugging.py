@@ -1,4 +1,4 @@
-"""`xm sysrq`, `trigger`, `button-press`, `debug-keys`, `set-parameters` and `vm-list`."""
+"""`xm sysrq`, `trigger`, `button-press`, `debug-keys`, `set-parameters`, `vm-list`; QEMU's monitor."""
 
 from __future__ import annotations
 
@@ -31,6 +31,16 @@ def trigger(call: Call) -> int:
         raise call.wrong(f"Invalid trigger: {wanted}", hint=f"one of {', '.join(_TRIGGERS)}")
     vcpu = integer(call, call.words[2]) if len(call.words) == 3 else 0
     call.client.debugging.trigger(name, wanted.lower(), vcpu)
+    return 0
+
+
+def qemu_monitor_command(call: Call) -> int:
+    """`xm qemu-monitor-command DOM COMMAND`; the command may be several words."""
+    if len(call.words) < 2:
+        raise call.wrong("'xm qemu-monitor-command' requires at least 2 arguments.")
+    name, *words = call.words
+    text = call.client.debugging.monitor(name, " ".join(words))
+    sys.stdout.write(text if text.endswith("\n") or not text else f"{text}\n")
     return 0
 
 

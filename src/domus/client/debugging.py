@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from domus.client.calls import Calls, domain_path
+from domus.client.calls import Calls, decode, domain_path
 from domus.model.debugging import (
     DebugKeysRequest,
+    MonitorAnswer,
+    MonitorRequest,
     ParametersRequest,
     SysrqRequest,
     TriggerRequest,
@@ -26,6 +28,11 @@ class Debugging:
     def sysrq(self, ref: str, key: str) -> None:
         """Press a magic SysRq key of a Linux guest."""
         self._calls.ask("POST", f"{domain_path(ref)}/sysrq", SysrqRequest(key=key))
+
+    def monitor(self, ref: str, command: str) -> str:
+        """What the monitor of a domain's QEMU prints for a command."""
+        answer = self._calls.ask("POST", f"{domain_path(ref)}/monitor", MonitorRequest(command=command))
+        return decode(answer, MonitorAnswer).text
 
     def debug_keys(self, keys: str) -> None:
         """Press keys on Xen's console; the answer is in its messages."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from domus.model.config import GuestType
 from domus.model.debugging import Uptime
-from domus.model.errors import BadInput, LibxlError
+from domus.model.errors import BadInput, LibxlError, WrongState
 from domus.model.names import DOM0
 
 if TYPE_CHECKING:
@@ -18,6 +19,11 @@ if TYPE_CHECKING:
 
 #: bytes that Xen takes of a text of parameters (xen/include/public/sysctl.h, XEN_SYSCTL_set_parameter)
 _MOST_PARAMETERS: Final = 1023
+
+#: characters of a command for QEMU's monitor; its own line has 4095 (QEMU util/readline.c)
+_MOST_MONITOR: Final = 4095
+#: libxl's own line to a domain's QEMU (libxl_qmp.c, libxl_dm.c)
+_MONITOR: Final = "/run/xen/qmp-libxl-{}"
 
 
 class Debugging:
@@ -52,6 +58,23 @@ class Debugging:
         """
         _, domid = await self._parts.started(reference)
         await self._parts.workers.call(self._parts.libxl.send_sysrq, domid, key)
+
+    async def monitor(self, reference: str, command: str) -> str:
+        """Have the monitor of a domain's QEMU carry a command out; returns what it printed.
+
+        Raises:
+            DomainNotFound, Forbidden (domain 0), WrongState (it has ended, or has no QEMU).
+            BadInput: the command is empty, too long, or no printable text.
+            LibxlError: QEMU does not answer.
+        """
+        if not command.strip() or not command.isprintable() or len(command) > _MOST_MONITOR:
+            raise BadInput(f"invalid monitor command {command[:40]!r}", hint="such as 'info block'; 'help'")
+        info, domid = await self._parts.alive(reference, "run a command in QEMU's monitor of")
+        # Of a domain without QEMU libxl would wait for a socket that nobody makes.
+        if not await asyncio.to_thread(Path(_MONITOR.format(domid)).exists):
+            raise WrongState(f"'{info.name}' has no QEMU that listens to libxl")
+        text = await self._parts.workers.call(self._parts.libxl.monitor, domid, command)
+        return text.replace("\r\n", "\n")
 
     async def debug_keys(self, keys: str) -> None:
         """Press keys on Xen's console.

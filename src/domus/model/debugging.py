@@ -18,6 +18,18 @@ class SysrqRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     key: str  #: one character
 
 
+class MonitorRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/domains/REF/monitor: a command for the monitor of a domain's QEMU."""
+
+    command: str  #: as in QEMU's monitor, such as "info block"
+
+
+class MonitorAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """What QEMU's monitor printed."""
+
+    text: str
+
+
 class DebugKeysRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """POST /v1/host/debug-keys: press keys on Xen's console; it answers in its messages."""
 

@@ -20,7 +20,6 @@ _XLS: Final = (
     _of_xl(
         "remus", "[options] DOM HOST", "Keep a copy of a domain on another host, checkpoint by checkpoint."
     ),
-    _of_xl("qemu-monitor-command", "DOM COMMAND", "Run a command in the monitor of a domain's QEMU."),
     _of_xl("vkb-attach", "DOM [KEY=VALUE ...]", "Attach a virtual keyboard to a running domain."),
     _of_xl("vkb-detach", "DOM DEVID", "Detach a virtual keyboard from a running domain."),
     _of_xl("vdispl-attach", "DOM [KEY=VALUE ...]", "Attach a virtual display to a running domain."),

@@ -8,6 +8,8 @@ from http import HTTPStatus
 from domus.daemon.routes.endpoint import Call, Endpoint
 from domus.model.debugging import (
     DebugKeysRequest,
+    MonitorAnswer,
+    MonitorRequest,
     ParametersRequest,
     SysrqRequest,
     TriggerRequest,
@@ -27,6 +29,12 @@ async def sysrq(call: Call) -> None:
     """Press a SysRq key of a domain."""
     wanted = await call.body(SysrqRequest)
     await call.xend.domains.debugging.sysrq(call.path("ref"), wanted.key)
+
+
+async def monitor(call: Call) -> MonitorAnswer:
+    """Have QEMU's monitor carry a command out."""
+    wanted = await call.body(MonitorRequest)
+    return MonitorAnswer(text=await call.xend.domains.debugging.monitor(call.path("ref"), wanted.command))
 
 
 async def debug_keys(call: Call) -> None:
@@ -84,6 +92,15 @@ ENDPOINTS = (
         body=SysrqRequest,
         status=_NO_CONTENT,
         errors=(DomainNotFound, WrongState, LibxlError),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/domains/{ref}/monitor",
+        monitor,
+        "Have the monitor of a domain's QEMU carry a command out.",
+        body=MonitorRequest,
+        answer=MonitorAnswer,
+        errors=(DomainNotFound, WrongState, Forbidden, LibxlError),
     ),
     Endpoint(
         "GET",

@@ -29,6 +29,7 @@ PROTOTYPES: Final[Prototypes] = {
     "libxl_get_memory_target": (c_int, (CTX, DOMID, POINTER(c_uint64))),
     "libxl_send_trigger": (c_int, (CTX, DOMID, c_int, c_uint32, HOW)),
     "libxl_send_sysrq": (c_int, (CTX, DOMID, c_char)),
+    "libxl_qemu_monitor_command": (c_int, (CTX, DOMID, c_char_p, POINTER(TEXT), HOW)),
 }
 
 
@@ -118,6 +119,18 @@ class Lifecycle(Calls):
                 f"invalid trigger {trigger[:40]!r}", hint="power, sleep, nmi, init, reset or s3resume"
             )
         self._do("libxl_send_trigger", domid, number, vcpu, None)
+
+    def monitor(self, domid: int, command: str) -> str:
+        """Have QEMU's monitor carry a command out; returns what it prints, line by line ended by CR and LF.
+
+        Raises:
+            LibxlError: the domain has no QEMU, or it does not answer within libxl's 10 s.
+        """
+        output = TEXT()
+        with self._contexts.lease() as context:
+            arguments = (domid, command.encode(), byref(output), None)
+            context.call("libxl_qemu_monitor_command", *arguments, domid=domid)
+        return self._library.owned_text(output.value) or ""
 
     def send_sysrq(self, domid: int, key: str) -> None:
         """Press a magic SysRq key of a Linux guest.
