@@ -127,8 +127,9 @@ def test_an_unknown_unit_is_told_and_counts_as_bytes(capsys: pytest.CaptureFixtu
 
 @pytest.mark.parametrize("text", ["", "x", "1.5", "1 m2", "٣"])
 def test_what_is_no_number_is_invalid(text: str) -> None:
-    with pytest.raises(UsageError, match=r"Invalid argument\."):
+    with pytest.raises(UsageError, match=r"Invalid argument\.") as told:
         mebibytes(call("mem-set g 1"), text)
+    assert told.value.hint == f"{text!r} is no number"
 
 
 @pytest.mark.parametrize(

@@ -161,6 +161,7 @@ def test_a_wrong_command_line_is_one_line_and_the_usage(
             "Cannot create a new virtual network interface - MAC address is not valid!",
         ),
         ("shutdown a b", "No multiple domain parameters allowed"),
+        ("shutdown -a b", "-a means every domain; for 'b' alone leave it out"),
         ("--host", "option --host requires argument"),
         (
             "tmem-list",

@@ -35,7 +35,9 @@ def mebibytes(call: Call, text: str) -> int:
     """
     if not text or text[-1].isdigit():
         return integer(call, text)
-    number, unit = integer(call, text[:-1]), text[-1].lower()
+    if not _INTEGER.fullmatch(text[:-1]):
+        return integer(call, text)  # told as it was written
+    number, unit = int(text[:-1]), text[-1].lower()
     if unit not in _UNITS:
         print("ignoring unknown unit")
         sys.stdout.flush()

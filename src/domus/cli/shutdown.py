@@ -72,6 +72,8 @@ def _ask(call: Call, kind: ShutdownKind) -> int:
 
 def _named(call: Call) -> Sequence[DomainInfo]:
     if call.has("all"):
+        if call.words:
+            raise BadInput(f"-a means every domain; for '{call.words[0]}' alone leave it out")
         return running_guests(call.client.domains())
     if not call.words:
         raise BadInput("No domain parameter given")
