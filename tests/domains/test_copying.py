@@ -15,7 +15,7 @@ from domus.domains.migration import copying
 from domus.domains.migration.copying import IncomingDisks, Outgoing, OutgoingDisks
 from domus.domains.savestream import write_all
 from domus.model.config import Disk
-from domus.model.errors import AlreadyExists, Conflict, HostProblem, NoCapacity, NotFound
+from domus.model.errors import AlreadyExists, Conflict, HostProblem, InUse, NoCapacity, NotFound
 from domus.model.migration import CopiedDisk, Copying, DiskIdentity
 from domus.storage import chunks
 from domus.storage.chunks import CHUNK
@@ -143,6 +143,8 @@ def test_nothing_is_written_outside_a_disk_or_where_none_is_expected(tmp_path: P
         incoming.take(DiskPart(0, 512, b"x"))
     with pytest.raises(HostProblem, match="no disk 1"):
         incoming.take(DiskPart(1, 0, b"x"))
+    with pytest.raises(InUse, match="is locked"):
+        IncomingDisks([copied(target, target)])
     incoming.close()
 
 

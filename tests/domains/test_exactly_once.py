@@ -27,13 +27,14 @@ from tests.domains.moving import (
     disarm,
     has_suffered,
     make_armable,
+    on_a_small_disk,
     started,
 )
 
 if TYPE_CHECKING:
     from domus.lab.host import LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 SEED: Final = int(os.environ.get("DOMUS_SOAK_SEED", "1"))
 
@@ -140,6 +141,7 @@ def test_a_xend_or_a_connection_that_is_lost_leaves_the_guest_on_exactly_one_hos
     _moved_through(pair, here, accident)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("accident", _shuffled(_LONG), ids=lambda each: f"{each.name} at {each.stage}")
 def test_a_connection_or_a_xend_that_is_slow_or_silent_leaves_the_guest_on_exactly_one_host(
     pair: Pair, here: LabHost, accident: Accident
@@ -147,6 +149,7 @@ def test_a_connection_or_a_xend_that_is_slow_or_silent_leaves_the_guest_on_exact
     _moved_through(pair, here, accident)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(("stage", "stays"), [(Stage.SENDING, True), (Stage.HANDING_OVER, False)])
 def test_a_move_is_cancelled_or_it_is_too_late_for_that(
     pair: Pair, here: LabHost, stage: Stage, stays: bool
@@ -168,6 +171,7 @@ def test_a_move_is_cancelled_or_it_is_too_late_for_that(
     pair.runs_only_on(here if stays else there)
 
 
+@pytest.mark.soak
 def test_a_host_whose_memory_is_taken_meanwhile_refuses_and_the_guest_goes_on(
     pair: Pair, here: LabHost, small_guest: tuple[Path, Path]
 ) -> None:
@@ -187,6 +191,23 @@ def test_a_host_whose_memory_is_taken_meanwhile_refuses_and_the_guest_goes_on(
     pair.runs_only_on(here)
 
 
+@pytest.mark.soak
+@pytest.mark.parametrize("stage", [Stage.SENDING, Stage.RECEIVING])
+def test_a_host_that_cannot_write_anything_down_goes_on_when_it_can(
+    pair: Pair, here: LabHost, stage: Stage
+) -> None:
+    host = here if stage in SENDER else pair.other(here)
+    on_a_small_disk(host)
+    fill = "dd if=/dev/zero of=/var/lib/domus/filler bs=16k 2> /dev/null"
+    arm(host, stage, f"{fill}; (sleep 40; rm /var/lib/domus/filler) &")
+    with here.client() as client, suppress(DomusError):
+        client.finish(client.migration.migrate(pair.name, pair.request(pair.other(here))))
+    eventually(lambda: has_suffered(host))
+    pair.both_settled()
+    pair.runs_only_on(here)
+
+
+@pytest.mark.soak
 def test_hosts_that_cannot_talk_leave_the_guest_paused_until_somebody_decides(
     pair: Pair, here: LabHost
 ) -> None:
@@ -209,6 +230,7 @@ def test_hosts_that_cannot_talk_leave_the_guest_paused_until_somebody_decides(
     pair.runs_only_on(here)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("stage", [Stage.RECEIVING, Stage.READY, Stage.HANDING_OVER])
 def test_a_host_without_power_takes_nothing_with_it_that_was_not_its(
     pair: Pair, here: LabHost, stage: Stage

@@ -65,7 +65,15 @@ def run(call: Call) -> int:
         lambda: client.migration.migrate(name, request),
         undone=f"domain {name} runs on here, and nothing of it is left on {host}",
     )
+    if request.copy_storage:
+        _tell_of_old_disks(client.migration.list(), name)
     return 0
+
+
+def _tell_of_old_disks(moves: list[Move], name: str) -> None:
+    copied = next((move.copied for move in reversed(moves) if name in (move.domain, move.uuid)), ())
+    if copied:
+        print(f"Note: nothing uses its old disks here any more: {', '.join(copied)}", file=sys.stderr)
 
 
 def partner(host: str, port: int) -> Partner:

@@ -10,9 +10,11 @@ import errno
 import hashlib
 import mmap
 import os
+import stat
 from typing import Final
 
 from domus.model.errors import HostProblem, NoCapacity
+from domus.storage import locks
 
 #: bytes of a chunk; the last one of a disk may be shorter
 CHUNK: Final = 256 << 10
@@ -98,15 +100,22 @@ class Destination:
 
     Raises:
         HostProblem: it cannot be opened.
+        InUse: a program or another host has the file locked; it may even be the very file that is read.
     """
 
     def __init__(self, path: str, size_bytes: int | None) -> None:
         self.path = path
         self._size = size_bytes
         try:
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+            self._descriptor = os.open(os.path.realpath(path), os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
         except OSError as error:
             raise HostProblem(f"{path} cannot be written: {error.strerror}") from error
+        try:
+            if stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+                locks.take(self._descriptor, path, writable=True, shared=False)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
 
     def write(self, offset: int, data: bytes) -> None:
         """Put data there.

@@ -85,7 +85,6 @@ def start(device: DeviceNumber) -> WriteLog | None:
     """
     if (SYS_DEV_BLOCK / str(device) / "partition").exists() or not _is_mounted():
         return None
-    _sweep()
     instance = _TRACING / f"instances/{_OURS}{os.getpid()}-{device.major}-{device.minor}"
     try:
         instance.mkdir()
@@ -112,8 +111,8 @@ def _is_mounted() -> bool:
     return (_TRACING / _EVENT).exists()
 
 
-def _sweep() -> None:
-    """What a xend that was killed has left."""
+def sweep() -> None:
+    """Let the kernel tell no more to a xend that was killed. Worker threads."""
     for instance in _TRACING.glob(f"instances/{_OURS}*"):
         number = instance.name.removeprefix(_OURS).partition("-")[0]
         if not Path(f"/proc/{number}").exists():

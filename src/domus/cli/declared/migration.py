@@ -22,7 +22,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
                 "",
                 "copy-storage",
                 "Copy disks that are not shared while the domain runs: all of each, or what differs there.",
-                value="HOW",
+                value="whole|incremental",
                 choices=("whole", "incremental"),
             ),
             Option("", "cancel", "Stop the move of DOM that is under way."),

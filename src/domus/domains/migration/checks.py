@@ -128,10 +128,13 @@ async def cannot_come(
         await parts.workers.call(_check_cpus, parts, offer)
     config, known, copied = await parts.workers.call(_with_disks, problems, offer)
     absent = {disk.place for disk in copied if disk.fresh}
+    written = {disk.place for disk in copied if not disk.below}
     async with parts.claims.checking() as others:
         for place, disk in known:
             if place in absent:
                 continue
+            if place in written:  # whatever the guest may do
+                disk = replace(disk, writable=True, cdrom=False)
             with problems.noted():
                 await parts.workers.call(
                     prepare.prepare_disk, disk, config.guest_type, others, f"disk[{place}]"

@@ -79,8 +79,7 @@ class Outgoing:
             if number % _LOOK_EVERY == 0:
                 self.listen()
                 yield None
-            if not (self._is_known_as(number, chunks.ZEROS) and self.source.is_hole(number)):
-                yield self._part(number)
+            yield self._part(number)
             self.looked = number + 1
 
     def again(self) -> Iterator[DiskPart | None]:
@@ -125,6 +124,8 @@ class Outgoing:
 
     def _part(self, number: int) -> DiskPart | None:
         """A chunk, if the other host has another one."""
+        if self._is_known_as(number, chunks.ZEROS) and self.source.is_hole(number):
+            return None
         data = self.source.read(number)
         found = chunks.digest(data)
         if not data or self._is_known_as(number, found):

@@ -13,6 +13,7 @@ from domus.domains.saving import Saving
 from domus.model.errors import NotFound, Unreachable
 from domus.model.migration import Move, Partner
 from domus.model.operation import Operation
+from domus.storage import writelog
 from domus.storage.blobs import BlobStore
 
 
@@ -32,6 +33,7 @@ class Migration:
     async def start(self) -> None:
         """Go on with what a former xend left open. Before anything else happens to its domains."""
         self._started = True
+        await self._parts.workers.call(writelog.sweep)
         await self.settling.start()
 
     async def close(self) -> None:
@@ -41,7 +43,7 @@ class Migration:
     async def undo(self, record: SettleMove) -> None:
         """What the journal asks for after a failure; after a kill of xend `start` sees to it."""
         if self._started and any(move.id == record.id for move in self.moves):
-            await self.settling.settle(record.id)
+            await self.settling.persist(record.id)
 
     def cancel(self, reference: str) -> Operation:
         """Stop the migration of a domain from here.

@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -98,18 +98,17 @@ class Settling:
         """Settle a move, however long that takes; `tell` is given the reason while it waits.
 
         Raises:
-            Undecided: xend stops.
+            DomusError: xend stops.
         """
         for pause in _pauses():
             news = self._news.setdefault(move_id, asyncio.Event())
             news.clear()
             try:
                 return await self.settle(move_id, link=link)
-            except Undecided as error:
+            except DomusError as error:  # also of a full disk, on which nothing can be written down
                 if self._closing.is_set():
                     raise
-                log.warning("migration of %s: %s", self._moves.get(move_id).domain, error.for_user())
-                await self._moves.change(move_id, told=error.what)
+                await self._note(move_id, error)
                 tell(error.for_user())
             link = None
             await self.wait_for_news(move_id, pause)
@@ -320,8 +319,7 @@ class Settling:
                     await self.settle(move.id, recovering=True)
                     return
                 except DomusError as error:
-                    log.warning("migration of %s: %s", move.domain, error.for_user())
-                    await self._moves.change(move.id, told=error.what)
+                    await self._note(move.id, error)
                 await self.wait_for_news(move.id, pause)
         finally:
             if keys:
@@ -360,6 +358,12 @@ class Settling:
 
     def _publish(self, kind: EventKind, move: Move, **detail: str) -> None:
         self._parts.events.publish(kind, domain=move.domain, domid=move.domid, uuid=move.uuid, **detail)
+
+    async def _note(self, move_id: str, error: DomusError) -> None:
+        """Why a move is not settled yet."""
+        log.warning("migration of %s: %s", self._moves.get(move_id).domain, error.for_user())
+        with suppress(DomusError):
+            await self._moves.change(move_id, told=error.what)
 
     def _tell(self, move_id: str) -> None:
         self._news.setdefault(move_id, asyncio.Event()).set()
