@@ -351,11 +351,11 @@ def test_a_disk_that_fails_is_told_also_through_device_mapper(
 ) -> None:
     # The kernel's own SCSI disk for tests: ten sectors from 0x1234 on cannot be read.
     make = "modprobe scsi_debug dev_size_mb=32 opts=2 && for i in $(seq 50); do [ -b /dev/sda ] && break;"
-    make += " sleep 0.1; done; dmsetup create --noudevsync above --table '0 65536 linear /dev/sda 0'"
+    make += " sleep 0.1; done; "
+    if device != "/dev/sda":  # without udev, dmsetup makes nodes only when it is told to
+        make += "dmsetup create --noudevsync above --table '0 65536 linear /dev/sda 0' && dmsetup mknodes"
     lab_host.run(["sh", "-c", make])
     try:
-        if device == "/dev/sda":
-            lab_host.run(["dmsetup", "remove", "--noudevsync", "above"])
         attach(client, xm_disk(f"phy:{device}"))
         wait_for(shell, "/dev/xvdb")
         since = revision(client)
@@ -366,7 +366,9 @@ def test_a_disk_that_fails_is_told_also_through_device_mapper(
         assert ("sda below it" in event.detail["what"]) == (device != "/dev/sda")
     finally:
         detach(client)
-        lab_host.run(["sh", "-c", "dmsetup remove --noudevsync above 2>/dev/null; rmmod scsi_debug"])
+        lab_host.run(
+            ["sh", "-c", "dmsetup remove --noudevsync above 2>/dev/null; dmsetup mknodes; rmmod scsi_debug"]
+        )
 
 
 def test_what_disks_there_are_and_who_has_them_is_listed(client: Client, unchanged: None) -> None:

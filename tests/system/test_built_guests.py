@@ -194,7 +194,7 @@ def test_a_built_guest_of_each_type_is_reached_rebooted_extended_and_grown(
     first = ssh.until_boot()
     # The network's own DNS, by way of the guest's resolver.
     assert "192.168.140.1" in ssh.run("resolvectl query gateway.default")
-    assert address in ssh.run(f"getent ahostsv4 {ssh.run('hostname')}.default")
+    assert address in ssh.run(f"getent ahostsv4 {kind}.default")
 
     second = workplace / f"{kind}-second.img"
     second.write_bytes(bytes(32 * MIB))
