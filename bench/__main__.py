@@ -19,7 +19,6 @@ from bench import crowd
 from bench.figures import XM, Figure, median, spread, timed
 from bench.images import building, cloning
 from bench.languages import languages
-from bench.migrating import migrating
 from bench.saving import saving
 from domus.client import Client
 from domus.lab import guest
@@ -49,7 +48,7 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="domus-bench-") as folder:
         os.environ["DOMUS_LAB"] = folder
-        host, other, large = LabHost(NAME), LabHost(f"{NAME}2"), LabHost(crowd.NAME)
+        host, large = LabHost(NAME), LabHost(crowd.NAME)
         try:
             figures = [
                 starting(host, options.runs),
@@ -61,17 +60,12 @@ def main() -> None:
             figures += idling(host)
             figures += languages(options.runs)
             figures += [cloning(options.runs), building()]
-            other.up()
-            figures += migrating(
-                (host, other), options.runs, in_dom0=in_dom0, until_up=until_up, folder=Path(folder)
-            )
-            other.down()
             host.down()  # two hosts at once would measure each other
             large.up(crowd.SHAPE)
             figures += crowd.crowd(large, options.runs)
         finally:
-            for each in (host, other, large):
-                each.remove()
+            host.remove()
+            large.remove()
     if options.json:
         print(json.dumps([figure._asdict() for figure in figures], indent=2))
         return
