@@ -113,7 +113,7 @@ def test_a_guest_is_dumped_before_it_is_built_again(
 ) -> None:
     first = started(client, replace(guest_config, on_reboot=Action.COREDUMP_RESTART))
     client.shutdown("guest", ShutdownKind.REBOOT)
-    eventually(lambda: any(i.name == "guest" and i.domid not in (None, first) for i in client.domains()), 120)
+    eventually(lambda: any(i.name == "guest" and i.domid not in (None, first) for i in client.domains()), 400)
     (path,) = lab_host.run(["sh", "-c", "ls /var/xen/dump/guest/*"]).stdout.split()
     assert path.endswith(f"-guest.{first}.core")
     check_core(lab_host, path)
