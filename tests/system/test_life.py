@@ -62,7 +62,6 @@ def test_a_domain_is_saved_restored_and_reset_and_all_of_it_is_told(
     assert "hook unsafe" not in log
 
 
-@pytest.mark.soak
 def test_mistakes_are_told_in_xms_words(xm: Xm) -> None:
     for words, status, text in (
         (("save", "Domain-0", "/root/f"), 1, "Error: Cannot save privileged domain Domain-0"),

@@ -22,7 +22,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="DOM LETTER",
         sentence="Send a system request to a domain's kernel.",
         runs="debugging:sysrq",
-        works="pv pvh",
+        works="pv pvh hvm",
         tested="system/test_cpus.py domains/test_guest_types.py",
         counts=(2, 2),
     ),

@@ -54,7 +54,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-L] [-C|-R] DOM [FILE]",
         sentence="Write a domain's memory into an ELF core file, by default below /var/xen/dump.",
         runs="saving:dump_core",
-        works="pv pvh",
+        works="pv pvh hvm",
         tested="domains/test_lab_endings.py domains/test_guest_types.py",
         options=(
             Option("L", "live", "Let the domain run meanwhile."),
