@@ -12,7 +12,7 @@ from domus.domains.carry_out import carry_out
 from domus.domains.cpupool_steps import check_free, free_cpus, free_number, take_back
 from domus.domains.events import EventKind
 from domus.domains.journal import DestroyCpupool, RenameCpupool, ReturnCpus, UndoRecord
-from domus.domains.kept_cpupools import KeptCpupools
+from domus.domains.kept_table import KeptTable
 from domus.domains.topology import cpus_of, host_topology
 from domus.model.cpupool import (
     CpupoolConfig,
@@ -51,7 +51,7 @@ class Cpupools:
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
-        self._kept = KeptCpupools(parts.database)
+        self._kept = KeptTable(parts.database, "cpupool", CpupoolConfig)
 
     # Looking
 

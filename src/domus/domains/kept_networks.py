@@ -6,43 +6,23 @@ import sqlite3
 from collections.abc import Iterator
 from ipaddress import IPv4Address, IPv4Interface
 
-import msgspec
-
 from domus.domains.database import Database
+from domus.domains.kept_table import KeptTable
 from domus.model.errors import AlreadyExists, NoCapacity
 from domus.model.networks import Network
 from domus.network.dnsmasq import Reservation
 
 
-class KeptNetworks:
-    """All of them, by name. Asked for rarely: they are read anew each time."""
+class KeptNetworks(KeptTable[Network]):
+    """All networks, and the addresses that cards have in them."""
 
     def __init__(self, database: Database) -> None:
-        self._database = database
+        super().__init__(database, "network", Network)
 
-    async def all(self) -> dict[str, Network]:
-        """Each definition by its name, sorted."""
-        rows = await self._database.read(
-            lambda connection: connection.execute("SELECT config FROM network ORDER BY name").fetchall()
-        )
-        networks = (msgspec.json.decode(row[0], type=Network) for row in rows)
-        return {network.name: network for network in networks}
-
-    async def put(self, network: Network) -> None:
-        """Keep a definition instead of what was kept under its name."""
-        row = (network.name, msgspec.json.encode(network))
-        await self._database.write(
-            lambda connection: connection.execute("INSERT OR REPLACE INTO network VALUES (?, ?)", row)
-        )
-
-    async def forget(self, name: str) -> None:
-        """Keep nothing of it."""
-
-        def work(connection: sqlite3.Connection) -> None:
-            connection.execute("DELETE FROM network WHERE name = ?", (name,))
-            connection.execute("DELETE FROM network_address WHERE network = ?", (name,))
-
-        await self._database.write(work)
+    def forget_within(self, connection: sqlite3.Connection, name: str) -> None:
+        """Keep nothing of it, and of the addresses in it."""
+        super().forget_within(connection, name)
+        connection.execute("DELETE FROM network_address WHERE network = ?", (name,))
 
     async def reservations(self, name: str) -> dict[str, Reservation]:
         """Who has which address in a network, by MAC."""

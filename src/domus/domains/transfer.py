@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from domus.domains import startplan
 from domus.domains.events import EventKind
-from domus.domains.kept_cpupools import KeptCpupools
+from domus.domains.kept_table import KeptTable
 from domus.domains.parts import Parts
 from domus.model.cpupool import CpupoolConfig, check_cpupool_name
 from domus.model.domain import DomainInfo
@@ -59,7 +59,7 @@ class Transfer:
     def __init__(self, parts: Parts, blobs: BlobStore) -> None:
         self._parts = parts
         self._blobs = blobs
-        self._pools = KeptCpupools(parts.database)
+        self._pools = KeptTable(parts.database, "cpupool", CpupoolConfig)
 
     async def export(self) -> Export:
         """All managed domains, with their histories."""
