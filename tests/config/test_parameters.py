@@ -245,7 +245,7 @@ xenstore_quota - 4.22 -
 FURTHER: Final = {"budget", "snapshot", "actmem", "xenpaging_file", "xenpaging_extra"}
 
 #: parameters that are Domus's own
-OURS: Final = {"start_order", "start_delay", "start_after"}
+OURS: Final = {"start_order", "start_delay", "start_after", "firewall"}
 
 #: what is made of several parameters, or in several places: the lines, the place, what stands there
 COMPOSED: Final[dict[str, tuple[str, str, Any]]] = {
@@ -365,6 +365,7 @@ KEPT_BY_XEND: Final[dict[str, tuple[str, str, Any]]] = {
     "start_order": ("start_order=-3", "start_order", -3),
     "start_delay": ("start_delay=1.5", "start_delay_s", 1.5),
     "start_after": ("start_after='db, ns db'", "start_after", ("db", "ns")),
+    "firewall": ("firewall=['allow in tcp  22', 'deny in']", "firewall", ("allow in tcp 22", "deny in")),
 }
 
 _ROWS: Final = [row.split() for row in ROWS.split("\n") if row]

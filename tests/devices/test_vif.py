@@ -79,7 +79,7 @@ def test_a_vif_without_a_proper_bridge_name_and_addresses_is_refused(changed: di
 
 def test_a_vif_of_a_domain_that_xend_does_not_know_is_guarded_by_what_its_nodes_say() -> None:
     join = vif.plan(DEVICE, nodes(ip="192.0.2.5"), None)
-    assert join.guard == Guard(MAC, ipv4=(IPv4Network("192.0.2.5/32"),))
+    assert join.guard == Guard(MAC, ipv4=(IPv4Network("192.0.2.5/32"),), ipv6=())
 
 
 def test_only_who_says_so_goes_without_a_guard() -> None:
@@ -104,7 +104,7 @@ def test_a_routed_vif_is_where_its_address_says() -> None:
 
 def test_a_translated_vif_has_the_address_that_vif_nat_gave_it() -> None:
     join = vif.plan(DeviceRef(DeviceKind.VIF, 300, 0), nodes(), Nic(script="vif-nat"))
-    assert join.guard == Guard(MAC, ipv4=(IPv4Network("10.1.44.1/32"),))
+    assert join.guard == Guard(MAC, ipv4=(IPv4Network("10.1.44.1/32"),), ipv6=())
     assert str(routes.gateway_of(IPv4Address("10.1.44.1"))) == "10.1.44.128"
     assert str(routes.gateway_of(IPv4Address("10.1.44.200"))) == "10.1.44.73"
 

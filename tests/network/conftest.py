@@ -46,6 +46,12 @@ class GuestShell:
 Boot = Callable[..., GuestShell]
 
 
+def has_card(shell: GuestShell, name: str = "eth0") -> None:
+    """Wait until the guest has a card of this name, and set it up."""
+    there = f"[ -e /sys/class/net/{name} ]"
+    shell.run(f"for i in $(seq 50); do {there} && break; sleep 0.1; done; ip link set {name} up")
+
+
 @pytest.fixture(scope="module")
 def client(lab_host: LabHost) -> Iterator[Client]:
     with lab_host.client() as client:

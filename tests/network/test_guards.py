@@ -19,8 +19,10 @@ MAC = "00:16:3e:0a:0b:0c"
 def test_a_guest_address_is_itself_and_a_network_is_all_of_it() -> None:
     assert guards.known(["192.0.2.5/24", "192.0.2.0/28"]) == (
         (IPv4Network("192.0.2.5/32"), IPv4Network("192.0.2.0/28")),
-        None,
+        (),
     )
+    assert guards.known(["192.0.2.5", "::/0"])[1] == (IPv6Network("::/0"),)
+    assert guards.known([]) == (None, None)
     assert guards.known(["2001:db8::5", "2001:db8:1::/64"])[1] == (
         IPv6Network("2001:db8::5/128"),
         IPv6Network("2001:db8:1::/64"),

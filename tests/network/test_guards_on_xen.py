@@ -8,11 +8,12 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
+from msgspec.structs import replace
 
 from domus.model.config import Nic
 from domus.model.errors import HostProblem
 from tests.domains.guests import kill_xend
-from tests.network.conftest import Boot, GuestShell
+from tests.network.conftest import Boot, GuestShell, has_card
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -165,6 +166,36 @@ def test_who_is_allowed_to_may_send_from_everywhere(far: LabHost, client: Client
     )
     guest.run(f"ip link set eth1 address {FORGED_MAC}; ip addr add {FORGED}/24 dev eth1; ip link set eth1 up")
     guest.run(f"ping -c 1 -W 10 {FAR}")
+    client.finish(client.devices.detach_nic("forger", "1"))
+    honest(guest)
+
+
+def test_who_has_ipv4_alone_uses_no_ipv6_address_but_that_of_its_mac(
+    far: LabHost, client: Client, guest: GuestShell
+) -> None:
+    card = Nic(bridge="br66", mac="00:16:3e:0a:00:02", ips=("10.66.0.8",))
+    client.finish(client.devices.attach_nic("forger", card))
+    guest.run("ip link set eth0 down")
+    undoubted = "for i in $(seq 50); do cd /proc/sys/net/ipv6/conf/eth1 && break; sleep 0.1; done; cd /; "
+    undoubted += "echo 0 > /proc/sys/net/ipv6/conf/eth1/accept_dad"
+    guest.run(undoubted)
+    has_card(guest, "eth1")
+    own = "fe80::216:3eff:fe0a:2"
+    there = f"ip -6 addr show dev eth1 | grep -q {own}"
+    with captured(far) as seen:
+        guest.run(
+            f"for i in $(seq 50); do {there} && break; sleep 0.2; done; ping -c 1 -I eth1 ff02::1; true"
+        )
+        guest.run(f"ip -6 addr add {FORGED6}/64 dev eth1; ping -c 2 -W 1 -I {FORGED6} {FAR6}; true")
+        guest.run("ip -6 addr add fe80::99/64 dev eth1; ping -c 2 -W 1 -I fe80::99 ff02::1; true")
+    assert [line for line in seen if own in line and "echo request" in line]
+    assert not [line for line in seen if FORGED6 in line or "fe80::99" in line]
+    client.finish(client.devices.detach_nic("forger", "1"))
+    # ::/0 says that it may have any.
+    client.finish(client.devices.attach_nic("forger", replace(card, ips=("10.66.0.8", "::/0"))))
+    guest.run(undoubted)
+    has_card(guest, "eth1")
+    guest.run(f"ip -6 addr add {FORGED6}/64 dev eth1; ping -c 1 -W 10 -I {FORGED6} {FAR6}")
     client.finish(client.devices.detach_nic("forger", "1"))
     honest(guest)
 

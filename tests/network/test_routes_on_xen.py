@@ -12,7 +12,7 @@ from domus.model.config import Nic
 from domus.model.errors import BadInput, Forbidden, HostProblem, NotFound
 from tests.conftest import traces
 from tests.domains.guests import kill_xend
-from tests.network.conftest import Boot, GuestShell
+from tests.network.conftest import Boot, GuestShell, has_card
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -73,12 +73,6 @@ def unchanged(out: LabHost, client: Client, guest: GuestShell) -> Iterator[None]
     yield
     assert traces(out)["network devices"] == before
     assert host_state(out) == network
-
-
-def has_card(shell: GuestShell) -> None:
-    shell.run(
-        "for i in $(seq 50); do [ -e /sys/class/net/eth0 ] && break; sleep 0.1; done; ip link set eth0 up"
-    )
 
 
 def outside(host: LabHost, *words: str) -> str:
@@ -148,6 +142,22 @@ def test_a_card_that_cannot_be_routed_is_refused(
     out.put(b"#!/bin/sh\n", "/root/loose")
     out.run(["chmod", "777", "/root/loose"])
     with pytest.raises(error, match=message):
+        client.finish(client.devices.attach_nic("routed", nic))
+
+
+@pytest.mark.parametrize(
+    ("nic", "message"),
+    [
+        (Nic(script="/etc/hostname", antispoof=True), "antispoof=yes cannot be kept: its own script plugs"),
+        (Nic(script="/etc/hostname", isolated=True), "isolated=yes cannot be kept: its own script plugs"),
+        (Nic(backend_domain="net", antispoof=True), "antispoof=yes cannot be kept: domain net plugs"),
+        (Nic(backend_domain="net", network="default"), "network=default says how it is plugged in"),
+    ],
+)
+def test_a_guard_where_there_can_be_none_is_refused(
+    client: Client, guest: GuestShell, unchanged: None, nic: Nic, message: str
+) -> None:
+    with pytest.raises(BadInput, match=message):
         client.finish(client.devices.attach_nic("routed", nic))
 
 

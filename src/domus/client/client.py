@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from domus.client.cpupools import Cpupools
     from domus.client.debugging import Debugging
     from domus.client.devices import Devices
+    from domus.client.firewall import Firewalls
     from domus.client.managed import Managed
     from domus.client.memory import Memory
     from domus.client.migration import Migration
@@ -123,6 +124,13 @@ class Client:
         from domus.client.cpupools import Cpupools
 
         return Cpupools(self.calls)
+
+    @cached_property
+    def firewall(self) -> Firewalls:
+        """Rules of domains and networks."""
+        from domus.client.firewall import Firewalls
+
+        return Firewalls(self.calls)
 
     @cached_property
     def networks(self) -> Networks:

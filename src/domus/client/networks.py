@@ -24,7 +24,7 @@ class Networks:
 
     def get(self, name: str) -> NetworkInfo:
         """One of them."""
-        return self._calls.get(_path(name), NetworkInfo)
+        return self._calls.get(network_path(name), NetworkInfo)
 
     def define(self, network: Network) -> NetworkInfo:
         """Define one, without starting it."""
@@ -32,23 +32,23 @@ class Networks:
 
     def change(self, network: Network) -> NetworkInfo:
         """Change the definition of one that is not active."""
-        return self._put(_path(network.name), network)
+        return self._put(network_path(network.name), network)
 
     def undefine(self, name: str) -> None:
         """Forget one that is not active."""
-        self._calls.ask("DELETE", _path(name))
+        self._calls.ask("DELETE", network_path(name))
 
     def start(self, name: str) -> NetworkInfo:
         """Make its bridge, and let its server run."""
-        return self._calls.post(f"{_path(name)}/start", None, NetworkInfo)
+        return self._calls.post(f"{network_path(name)}/start", None, NetworkInfo)
 
     def stop(self, name: str) -> NetworkInfo:
         """Take it out of domain 0."""
-        return self._calls.post(f"{_path(name)}/stop", None, NetworkInfo)
+        return self._calls.post(f"{network_path(name)}/stop", None, NetworkInfo)
 
     def autostart(self, name: str, autostart: bool) -> NetworkInfo:
         """Start it with xend from now on, or do not."""
-        return self._put(f"{_path(name)}/autostart", NetworkAutostart(autostart=autostart))
+        return self._put(f"{network_path(name)}/autostart", NetworkAutostart(autostart=autostart))
 
     def check(self, domain: str | None = None) -> builtins.list[CheckedStep]:
         """Where packets stop, and where they pass: of one domain, or of all and the networks."""
@@ -59,7 +59,8 @@ class Networks:
         return msgspec.json.decode(self._calls.ask("PUT", target, body), type=NetworkInfo)
 
 
-def _path(name: str) -> str:
+def network_path(name: str) -> str:
+    """The path of a network. None's name has a slash."""
     if not name or "/" in name:
         raise NotFound(f"this host has no network {name[:40]!r}")
     return f"/v1/networks/{quote(name)}"

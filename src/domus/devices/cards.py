@@ -9,15 +9,18 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from ipaddress import IPv4Network, IPv6Network
 from typing import Final
 
 from domus.devices.backends import DeviceKind, DeviceRef
 from domus.devices.vif import Join, Mode
 from domus.model.errors import DomusError, HostProblem
+from domus.model.firewall import Rule
 from domus.model.networks import Network
-from domus.network import bridges, guards, nft, routes, switches, translation
+from domus.network import bridges, firewall, guards, named, nft, routes, switches, translation
 from domus.network.bridges import DEFAULT_MTU
+from domus.network.firewall import Filtered
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +37,9 @@ class Cards:
 
     def __init__(self) -> None:
         self._plugged: dict[DeviceRef, Join] = {}
-        #: the named networks that are active
+        #: all named networks: whether one is active is seen when it matters
         self._networks: tuple[Network, ...] = ()
+        self._bridge_table = False  #: of the family bridge; there
         #: transactions come one after the other: whoever takes away the last card's table is alone
         self._tables = asyncio.Lock()
 
@@ -54,9 +58,11 @@ class Cards:
         if guarded := join.guarded():
             async with self._tables:
                 await nft.apply(guards.installed(guarded))
+        if self.is_filtered(join):
+            await self._translate()
         mtu = None if join.mtu == DEFAULT_MTU else join.mtu
         if join.route is not None:
-            if join.route.translated:
+            if join.route.translated and not self.is_filtered(join):
                 await self._translate()
             await routes.plug(join.route, mtu=mtu)
             return
@@ -75,7 +81,7 @@ class Cards:
         self._plugged[join.device] = join
 
     def note_networks(self, networks: Iterable[Network]) -> None:
-        """These named networks are active; the packet filter is made anew later."""
+        """These are the named networks that there are; the packet filter is made anew later."""
         self._networks = tuple(networks)
 
     def plan_of(self, device: DeviceRef) -> Join | None:
@@ -104,8 +110,8 @@ class Cards:
                     await switches.remove_port(name)
             if join.route is not None:
                 await routes.unplug(join.route)
-                if join.route.translated:
-                    await self._translate()
+            if self.is_filtered(join) or (join.route is not None and join.route.translated):
+                await self._translate()
         except DomusError as error:
             log.warning("something of %s is left: %s", join.kernel_name, error.for_user())
 
@@ -126,7 +132,10 @@ class Cards:
             raise refused
         there = [join for join in self._plugged.values() if bridges.has_device(join.final_name)]
         ways = [join.route for join in there if join.route is not None]
-        if ways or self._networks or await nft.listed(translation.FAMILY):
+        filtered = any(self.is_filtered(join) for join in self._plugged.values())
+        left = [family for family in translation.FAMILIES if await nft.listed(family)]
+        if ways or self._networks or filtered or left:
+            self._bridge_table = "bridge" in left
             await self._translate()
         answered = {str(network.network_address) for way in ways for network in way.alone}
         await routes.forget_answers(but=answered)
@@ -140,7 +149,7 @@ class Cards:
                 await nft.apply(guards.rebuilt(guarded))
 
     async def translate(self, networks: Iterable[Network]) -> None:
-        """These are the named networks that are active: what the packet filter has to say of them.
+        """These are the named networks that there are: what the packet filter has to say of them.
 
         Raises:
             HostProblem: the kernel refused it; nothing has changed.
@@ -152,10 +161,51 @@ class Cards:
             self._networks = before
             raise
 
+    async def refilter(self, domid: int, rules: tuple[Rule, ...]) -> None:
+        """Let these be the rules of a domain; harmless when they are, or it has no card here.
+
+        Raises:
+            HostProblem: the kernel refused them; nothing has changed.
+        """
+        before = {device: join for device, join in self._plugged.items() if device.domid == domid}
+        after = {device: replace(join, firewall=rules) for device, join in before.items()}
+        if after == before:
+            return
+        self._plugged |= after
+        try:
+            await self._translate()
+        except BaseException:
+            # One that went meanwhile stays away.
+            self._plugged |= {device: join for device, join in before.items() if device in self._plugged}
+            raise
+
+    def is_filtered(self, join: Join) -> bool:
+        """Rules of its domain or its network stand before a card."""
+        network = self.network_of(join)
+        return bool(join.firewall) or (network is not None and bool(network.firewall))
+
+    def network_of(self, join: Join) -> Network | None:
+        """The named network that it is in."""
+        return next((each for each in self._networks if each.name == join.network), None)
+
     async def _translate(self) -> None:
         async with self._tables:
-            ways = [join.route for join in self._plugged.values() if join.route is not None]
-            await nft.apply(translation.rebuilt(ways, self._networks))
+            plugged = list(self._plugged.values())
+            ways = [join.route for join in plugged if join.route is not None]
+            cards = [
+                (join.route is not None, Filtered(join.devices, join.device.domid, join.firewall, network))
+                for join in plugged
+                for network in [self.network_of(join)]
+            ]
+            bridged = firewall.lines("bridge", [card for is_routed, card in cards if not is_routed])
+            routed = firewall.lines("inet", [card for is_routed, card in cards if is_routed])
+            active = [network for network in self._networks if named.is_active(network)]
+            transaction = translation.rebuilt(ways, active, routed)
+            # Without need the kernel is not made to follow the connections of what is bridged.
+            if bridged or self._bridge_table:
+                transaction += translation.table("bridge", bridged)
+            await nft.apply(transaction)
+            self._bridge_table = bool(bridged)
 
 
 async def _appearance(join: Join) -> None:

@@ -47,8 +47,8 @@ log = logging.getLogger(__name__)
 
 Nodes = dict[str, str | None]
 
-#: what the configuration of a vif's domain says of it; None: xend does not know the domain
-Wanted = Callable[[DeviceRef], Awaitable[Nic | None]]
+#: what the configuration of a vif's domain says of it (None: xend does not know the domain), and its rules
+Wanted = Callable[[DeviceRef], Awaitable[tuple[Nic | None, tuple[str, ...]]]]
 
 #: Nodes whose change may mean work; everything else of a device is written along with its directory.
 _TELLING: Final = {
@@ -298,7 +298,7 @@ class Hotplug:
         if device.kind is DeviceKind.VIF:
             self._vifs[device] = nodes["vifname"] or vif.kernel_name(device)
             if vif.waits(nodes):
-                await self._connect_vif(vif.plan(device, nodes, await self._wanted(device)))
+                await self._connect_vif(vif.plan(device, nodes, *await self._wanted(device)))
             elif connected and vif.is_ours(nodes) and device not in self._outcomes:
                 await self._note_vif(device, nodes)
         else:
@@ -324,7 +324,7 @@ class Hotplug:
 
     async def _note_vif(self, device: DeviceRef, nodes: Nodes) -> None:
         try:
-            self.cards.note(vif.plan(device, nodes, await self._wanted(device)))
+            self.cards.note(vif.plan(device, nodes, *await self._wanted(device)))
         except DomusError as error:
             # It works, whatever is said of it: nothing is taken from its guest.
             log.warning("%s has no guard: %s", device.path, error.for_user())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Network, IPv6Network
@@ -11,6 +11,7 @@ from typing import Final
 from domus.devices.backends import CONNECTED, FAILED, NO_SCRIPT, BackendState, DeviceRef
 from domus.model.config import Nic, NicKind
 from domus.model.errors import BadInput
+from domus.model.firewall import Rule, parse_all
 from domus.network import bridges, guards, vlans
 from domus.network.guards import Guard, Guarded
 from domus.network.routes import Route, translated_address
@@ -62,6 +63,8 @@ class Join:
     networks: tuple[IPv4Network | IPv6Network, ...] = ()  #: where its guest is, unless it is bridged
     gateway_device: str | None = None
     vlans: Vlans | None = None  #: of its port; None: as the bridge has it
+    network: str = ""  #: the named network that it is in; "": none
+    firewall: tuple[Rule, ...] = ()  #: its domain's
 
     @property
     def kernel_name(self) -> str:
@@ -118,12 +121,15 @@ def is_ours(nodes: Mapping[str, str | None]) -> bool:
     return nodes["script"] == NO_SCRIPT
 
 
-def plan(device: DeviceRef, nodes: Mapping[str, str | None], wanted: Nic | None) -> Join:
+def plan(
+    device: DeviceRef, nodes: Mapping[str, str | None], wanted: Nic | None, firewall: Iterable[str] = ()
+) -> Join:
     """How a vif is to be plugged in.
 
     Args:
         nodes: of its backend; dom0 alone writes them.
         wanted: what its domain's configuration says of it; None: xend does not know the domain.
+        firewall: its domain's rules.
 
     Raises:
         BadInput: its nodes name no bridge, or an impossible device, or no address where one is needed.
@@ -153,6 +159,8 @@ def plan(device: DeviceRef, nodes: Mapping[str, str | None], wanted: Nic | None)
         isolated=wanted is not None and wanted.isolated is True,
         networks=networks,
         gateway_device=nodes["gatewaydev"] or None,
+        network=(wanted.network if wanted is not None else None) or "",
+        firewall=parse_all(firewall),
     )
 
 

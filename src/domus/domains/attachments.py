@@ -20,6 +20,7 @@ from domus.devices.vbd import Plugging, plugging
 from domus.domains import prepare
 from domus.domains.build import Handle, attach_loop
 from domus.domains.changes import ConfigChange
+from domus.domains.defaults import filled_nic
 from domus.domains.detachments import VBD, VIF, Detachments, without
 from domus.domains.events import EventKind
 from domus.domains.journal import KeepChange, PutMedium, TakeDevice
@@ -31,6 +32,7 @@ from domus.model.config import Disk, DomainConfig, GuestType, Nic
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, NotFound, WrongState
 from domus.model.operation import Operation
+from domus.model.settings import GuestDefaults
 from domus.storage.targets import Target
 
 #: Seconds for a backend to be plugged: programs are started for it, which takes long on a host that is busy.
@@ -40,8 +42,16 @@ _PLUGGED_WITHIN: Final = 30.0
 class Attachments:
     """Devices come and go. For the event loop."""
 
-    def __init__(self, parts: Parts, detachments: Detachments, keeping: Keeping, networks: Networks) -> None:
+    def __init__(
+        self,
+        parts: Parts,
+        detachments: Detachments,
+        keeping: Keeping,
+        networks: Networks,
+        defaults: Callable[[], GuestDefaults],
+    ) -> None:
         self._parts = parts
+        self._defaults = defaults
         self._networks = networks
         self._detachments = detachments
         self._keeping = keeping
@@ -268,11 +278,14 @@ class Attachments:
                 if (mac or "").lower() == nic.mac:
                     raise AlreadyExists(f'The mac "{nic.mac}" is already defined')
             numbered = replace(nic, devid=devid)
-            ready = prepare.prepare_nic(await self._networks.resolved_card(numbered, info.name, "vif"), "vif")
+            wanted = filled_nic(numbered, self._defaults())
+            kept = parts.kept.running(info.uuid, domid)
+            config = DomainConfig(name=info.name) if kept is None else kept.config
+            ready = prepare.prepare_nic(await self._networks.resolved_card(wanted, config, "vif"), "vif")
         undo = TakeDevice(info.uuid, domid, VIF, devid, nic.mac or "")
         async with operation.step("connecting", undo=undo):
             # The hotplug watch looks there for how to plug it in, and behind which guard.
-            await reconfigure(parts.kept, info.uuid, domid, ConfigChange(nic=numbered).apply)
+            await reconfigure(parts.kept, info.uuid, domid, ConfigChange(nic=wanted).apply)
             document = nic_json(ready, devid, NO_SCRIPT)
             if ready.script != NO_SCRIPT:
                 await parts.workers.call(parts.libxl.add_device, domid, "nic", document)

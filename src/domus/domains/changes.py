@@ -37,6 +37,7 @@ class ConfigChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     without_disk: int | None = None  #: the number of one that was detached
     nic: Nic | None = None  #: attached; it has a number, and what had that before is gone
     without_nic: int | None = None
+    firewall: tuple[str, ...] | None = None
 
     def apply(self, config: DomainConfig) -> DomainConfig:
         """`config` with it: always one that can be built, whatever else was changed there meanwhile."""
@@ -57,6 +58,8 @@ class ConfigChange(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
             config = _with_nic(config, self.nic)
         if self.without_nic is not None:
             config = _without_nic(config, self.without_nic)
+        if self.firewall is not None:
+            config = replace(config, firewall=self.firewall)
         return config
 
 

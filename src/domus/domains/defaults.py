@@ -13,7 +13,7 @@ def filled(config: DomainConfig, defaults: GuestDefaults) -> DomainConfig:
     """`config` with the host's bridge, and its ways of VNC displays, where it names none."""
     if defaults == GuestDefaults():
         return config
-    nics = tuple(_nic(nic, defaults) for nic in config.nics)
+    nics = tuple(filled_nic(nic, defaults) for nic in config.nics)
     framebuffers = tuple(
         replace(each, vnc=_vnc(each.vnc, defaults), keymap=each.keymap or defaults.keymap or None)
         for each in config.framebuffers
@@ -24,7 +24,8 @@ def filled(config: DomainConfig, defaults: GuestDefaults) -> DomainConfig:
     return replace(config, nics=nics, framebuffers=framebuffers, hvm=hvm)
 
 
-def _nic(nic: Nic, defaults: GuestDefaults) -> Nic:
+def filled_nic(nic: Nic, defaults: GuestDefaults) -> Nic:
+    """A card with the host's bridge, and its way of plugging in, where it names none."""
     if nic.network is not None or nic.script is not None:
         return nic
     return replace(nic, bridge=nic.bridge or defaults.bridge or None, script=defaults.vif_script or None)

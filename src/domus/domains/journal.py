@@ -233,6 +233,19 @@ class PinBack(msgspec.Struct, frozen=True, tag="pin-back"):
     pins: tuple[Pin, ...]
 
 
+class PutNetwork(msgspec.Struct, frozen=True, tag="put-network"):
+    """Keep a network as it was defined, with its rules before its cards."""
+
+    network: Network
+
+
+class FirewallBack(msgspec.Struct, frozen=True, tag="firewall-back"):
+    """Filter the cards of this boot of a domain by these rules."""
+
+    domid: int
+    rules: tuple[str, ...]
+
+
 class FinishDelete(msgspec.Struct, frozen=True, tag="finish-delete"):
     """A managed domain is to be forgotten, with its history and its memory if it is suspended."""
 
@@ -293,10 +306,12 @@ UndoRecord = (
     | RenameCpupool
     | ReturnCpus
     | PinBack
+    | FirewallBack
     | FinishDelete
     | FinishResume
     | SettleMove
     | StopNetwork
+    | PutNetwork
 )
 
 R = TypeVar("R", bound=msgspec.Struct)

@@ -13,6 +13,7 @@ from domus.devices.backends import NO_SCRIPT
 from domus.domains.events import EventKind
 from domus.domains.journal import KeepChange
 from domus.domains.reconfigure import reconfigure
+from domus.model.firewall import parse_all
 
 if TYPE_CHECKING:
     from domus.domains.build import Handle
@@ -58,6 +59,8 @@ class Keeping:
         """Keep what a record says; harmless when it is repeated, or the domain is not managed any more."""
         if keep.domid is not None:
             await reconfigure(self._parts.kept, keep.uuid, keep.domid, keep.change.apply)
+            if keep.change.firewall is not None:
+                await self._parts.hotplug.cards.refilter(keep.domid, parse_all(keep.change.firewall))
         known = self._parts.definitions.get(keep.uuid)
         if not keep.who or known is None:
             return

@@ -11,8 +11,10 @@ from domus.devices import attached, vif
 from domus.devices.attached import Attached
 from domus.devices.backends import CONNECTED, FAILED, NO_SCRIPT, BackendState
 from domus.devices.vif import Join
+from domus.domains import filtering
 from domus.domains.detachments import VIF
 from domus.model.domain import DomainInfo
+from domus.model.firewall import FirewallInfo
 from domus.model.names import DOM0
 from domus.model.networks import CheckedStep, NetworkInfo
 from domus.network import bridges, guards, nft, routes
@@ -89,10 +91,13 @@ class NetworkCheck:
         if not bridges.has_device(device):
             return of.found
         of.device(device)
-        join = self._parts.hotplug.cards.plan_of(card.ref)
+        cards = self._parts.hotplug.cards
+        join = cards.plan_of(card.ref)
         if join is None:
             return of.found
         of.guarded(join, listing)
+        if cards.is_filtered(join):
+            of.filtered(await filtering.of_card(info.name, join, cards.network_of(join)))
         if join.route is not None:
             await of.routed(join)
         else:
@@ -175,6 +180,25 @@ class Steps:
         for what, count in dropped.items():
             self.bad("guard", f"its guard has dropped {count} packets: {guards.FORGED[what]}", _allowed(join))
 
+    def filtered(self, sets: Iterable[FirewallInfo]) -> None:
+        """The rules of its domain and its network are there, and what they dropped."""
+        for each in sets:
+            if not each.active:
+                self.bad(
+                    "firewall",
+                    f"somebody has taken its rules away: {each.target}",
+                    "restarting xend puts them back",
+                )
+            counted = [(number, rule) for number, rule in enumerate(each.rules, start=1) if rule.dropped]
+            for number, rule in counted:
+                self.bad(
+                    "firewall",
+                    f"{rule.dropped} packets were dropped because of rule {number}, {rule.rule}",
+                    f"xm firewall show {each.target}",
+                )
+            if each.active and not counted:
+                self.good("firewall", f"the rules of {each.target} have dropped nothing")
+
     def bridged(self, join: Join, device: str) -> None:
         """It is in its bridge, which is up and leads somewhere."""
         bridge = join.bridge
@@ -211,7 +235,7 @@ class Steps:
     def network(self, info: NetworkInfo, mac: str) -> None:
         """Its named network serves it."""
         self.found += _network(info)
-        if info.network.has_own_bridge and info.network.dhcp:
+        if info.network.serves_dhcp:
             lease = next((each for each in info.leases if each.mac == mac), None)
             if lease is None:
                 self.bad("lease", "it has not asked for an address", "does the guest run a DHCP client?")
@@ -226,7 +250,7 @@ def _network(info: NetworkInfo) -> Iterator[CheckedStep]:
             yield _bad(f"network {name}", None, "network", "it is not active", f"xm network start {name}")
         return
     yield _good(f"network {name}", None, "network", "it is active")
-    if info.network.has_own_bridge and info.network.dhcp:
+    if info.network.serves_dhcp:
         if info.serving:
             yield _good(f"network {name}", None, "server", "its DHCP and DNS server runs")
         else:
@@ -264,7 +288,7 @@ async def _firewalls() -> list[CheckedStep]:
 
 
 def _allowed(join: Join) -> str:
-    if join.guard is None or (join.guard.ipv4 is None and join.guard.ipv6 is None):
+    if join.guard is None or not join.guard.knows:
         return "antispoof=no lets it"
     known = (*(join.guard.ipv4 or ()), *(join.guard.ipv6 or ()))
     return f"it may use {', '.join(_shown(known)) or 'no address'}; ip= says so, antispoof=no lets it"

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import builtins
 import logging
-import os
 import re
-import time
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -17,14 +14,17 @@ from msgspec.structs import replace
 from domus.devices import vif
 from domus.devices.backends import DeviceRef
 from domus.devices.cards import Cards
+from domus.domains import prepare
 from domus.domains.carry_out import carry_out
-from domus.domains.journal import StopNetwork, UndoRecord
+from domus.domains.filtering import check_filtered, check_unchanged
+from domus.domains.journal import PutNetwork, StopNetwork, UndoRecord
 from domus.domains.kept_networks import KeptNetworks
+from domus.domains.network_servers import NetworkServers
 from domus.model.config import DomainConfig, Nic
 from domus.model.errors import AlreadyExists, BadInput, DomusError, InUse, NoCapacity, NotFound, WrongState
+from domus.model.firewall import Firewall, parse_all
 from domus.model.networks import Network, NetworkCard, NetworkInfo, checked
 from domus.network import guards, named
-from domus.network.dnsmasq import Dnsmasq
 from domus.network.iproute import ip_shown
 
 if TYPE_CHECKING:
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LOCK: Final = "networks"
-
-#: a server that has to be started again more often in a minute is broken
-_RESTARTS: Final = 3
 
 #: where addresses for networks that name none are looked for
 _CHOICE: Final = tuple(f"192.168.{number}.1/24" for number in range(130, 230))
@@ -51,11 +48,8 @@ class Networks:
 
     def __init__(self, parts: Parts, folder: Path) -> None:
         self._parts = parts
-        self._folder = folder
         self._kept = KeptNetworks(parts.database)
-        self._watched: dict[str, int] = {}  # pidfds of servers
-        self._restarts: dict[str, builtins.list[float]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._servers = NetworkServers(folder, lambda name: self.start(name, who="xend"))
 
     @property
     def _cards(self) -> Cards:
@@ -64,8 +58,8 @@ class Networks:
     # xend's own life
 
     async def note(self) -> None:
-        """Tell the packet filter of those that are active, before it is made anew."""
-        self._cards.note_networks(await self._active())
+        """Tell the packet filter of all that there are, before it is made anew."""
+        self._cards.note_networks(await self._defined())
 
     async def begin(self) -> None:
         """Start those that start with xend; those that are active get back what they lost."""
@@ -79,10 +73,7 @@ class Networks:
 
     async def close(self) -> None:
         """They go on without xend."""
-        for task in self._tasks:
-            task.cancel()
-        for name in [*self._watched]:
-            self._forget_server(name)
+        self._servers.close()
 
     # Looking
 
@@ -106,7 +97,7 @@ class Networks:
         return networks[name]
 
     def _info(self, network: Network) -> NetworkInfo:
-        server = self._server(network)
+        server = self._servers.of(network)
         return NetworkInfo(
             network=network,
             active=named.is_active(network),
@@ -142,7 +133,7 @@ class Networks:
 
     # Changing
 
-    async def define(self, network: Network) -> NetworkInfo:
+    async def define(self, network: Network, *, who: str) -> NetworkInfo:
         """Keep a new one; it is not started.
 
         Raises:
@@ -153,9 +144,9 @@ class Networks:
         networks = await self._kept.all()
         if network.name in networks:
             raise AlreadyExists(f"network {network.name!r} is defined already", hint="xm network edit")
-        return await self._keep(network, networks)
+        return await self._keep(network, networks, who=who)
 
-    async def change(self, network: Network) -> NetworkInfo:
+    async def change(self, network: Network, *, who: str) -> NetworkInfo:
         """Keep another definition of one that is not active.
 
         Raises:
@@ -165,17 +156,19 @@ class Networks:
         """
         checked(network)
         await self._inactive(network.name)
-        return await self._keep(network, await self._kept.all())
+        return await self._keep(network, await self._kept.all(), who=who)
 
     async def undefine(self, name: str) -> None:
         """Forget one that is not active.
 
         Raises:
-            NotFound; WrongState: it is active.
+            NotFound; WrongState: it is active; InUse: cards are in the bridge that it stands for.
         """
         await self._inactive(name)
+        self._check_unused(await self._named(name))
         await self._kept.forget(name)
-        (self._folder / f"{name}.leases").unlink(missing_ok=True)
+        await self.note()
+        self._servers.forget(name)
 
     async def autostart(self, name: str, autostart: bool) -> NetworkInfo:
         """Start it with xend from now on, or do not.
@@ -186,12 +179,17 @@ class Networks:
         await self._kept.put(replace(await self._named(name), autostart=autostart))
         return await self.get(name)
 
+    def _check_unused(self, network: Network) -> None:
+        if cards := self._cards_in(network):
+            domains = ", ".join(sorted({card.domain for card in cards})[:5])
+            raise InUse(f"network {network.name!r} is in use by {domains}", hint="detach their cards first")
+
     async def _inactive(self, name: str) -> None:
         network = await self._named(name)
         if network.has_own_bridge and named.is_active(network):
             raise WrongState(f"network {name!r} is active", hint=f"xm network stop {name}")
 
-    async def _keep(self, network: Network, networks: dict[str, Network]) -> NetworkInfo:
+    async def _keep(self, network: Network, networks: dict[str, Network], *, who: str) -> NetworkInfo:
         others = [each for each in networks.values() if each.name != network.name]
         if network.has_own_bridge:
             if any(other.device == network.device for other in others):
@@ -201,8 +199,39 @@ class Networks:
             if not network.address and network.dhcp:
                 network = replace(network, address=await _choose(others))
             _check_apart(network, others)
-        await self._kept.put(network)
+        if network.name in networks and named.is_active(network):  # a bridge of the host's own
+            await self._filter(networks[network.name], network, who=who)
+        else:
+            await self._kept.put(network)
+            await self.note()
         return await self.get(network.name)
+
+    async def filter(self, name: str, wanted: Firewall, *, who: str) -> None:
+        """Let other rules stand before the cards of a network, also of one that is active.
+
+        Raises:
+            NotFound: there is none of that name.
+            BadInput: one is no rule.
+            Conflict: they are not those that the caller has seen.
+            Busy; HostProblem: the kernel refuses them, and nothing has changed.
+        """
+        rules = tuple(map(str, parse_all(wanted.rules)))
+        before = await self._named(name)
+        check_unchanged(before.firewall, wanted)
+
+        await self._filter(before, replace(before, firewall=rules), who=who)
+
+    async def _filter(self, before: Network, after: Network, *, who: str) -> None:
+        async def body(operation: OperationHandle[UndoRecord]) -> None:
+            async with operation.step("filtering packets", undo=PutNetwork(before)):
+                await self._put(after)
+
+        await self._carry_out("network-firewall", before.name, who, body)
+
+    async def _put(self, network: Network) -> None:
+        """Keep a definition, and let its rules stand before its cards."""
+        await self._kept.put(network)
+        await self._cards.translate(await self._defined())
 
     # Starting and stopping
 
@@ -225,12 +254,12 @@ class Networks:
             async with operation.step("making its bridge", undo=None if there else StopNetwork(network)):
                 await named.make(network)
             async with operation.step("filtering packets"):
-                await self._cards.translate(await self._active())
-            server = self._server(network)
+                await self._cards.translate(await self._defined())
+            server = self._servers.of(network)
             if server.wanted:
                 async with operation.step("serving addresses and names"):
                     await server.start(await self._kept.reservations(network.name))
-                    self._watch(network)
+                    self._servers.watch(network)
 
         await self._carry_out("network-start", network.name, who, body)
 
@@ -248,28 +277,33 @@ class Networks:
             raise WrongState(f"network {name!r} is a bridge of the host, which xend does not take away")
 
         async def body(operation: OperationHandle[UndoRecord]) -> None:
-            cards = self._cards_in(network)
-            if cards:
-                domains = ", ".join(sorted({card.domain for card in cards})[:5])
-                raise InUse(f"network {name!r} is in use by {domains}", hint="detach their cards first")
+            self._check_unused(network)
             await operation.commit(StopNetwork(network))
             await self._take_down(network)
 
         await self._carry_out("network-stop", name, who, body)
         return await self.get(name)
 
-    async def undo(self, record: StopNetwork) -> None:
-        """Take it out of dom0, whatever of it is there."""
-        await self._take_down(record.network)
+    async def undo(self, record: StopNetwork | PutNetwork) -> None:
+        """Take it out of dom0, whatever of it is there; or put its rules back."""
+        if isinstance(record, PutNetwork):
+            await self._kept.put(record.network)
+            try:
+                await self._cards.translate(await self._defined())
+            except DomusError as error:
+                # What could not be changed could not be changed back: the kernel has the rules of before.
+                log.error("rules of network %s: %s", record.network.name, error.for_user())
+        else:
+            await self._take_down(record.network)
 
     async def _take_down(self, network: Network) -> None:
-        self._forget_server(network.name)
-        self._server(network).stop()
+        self._servers.let_go(network.name)
+        self._servers.of(network).stop()
         await named.unmake(network)
-        await self._cards.translate(await self._active())
+        await self._cards.translate(await self._defined())
 
-    async def _active(self) -> builtins.list[Network]:
-        return [network for network in (await self._kept.all()).values() if named.is_active(network)]
+    async def _defined(self) -> builtins.list[Network]:
+        return list((await self._kept.all()).values())
 
     async def _carry_out(self, kind: str, name: str, who: str, body: object) -> None:
         await carry_out(
@@ -290,30 +324,38 @@ class Networks:
         Raises:
             As `resolved_card`.
         """
-        if all(nic.network is None for nic in config.nics):
+        if not config.firewall and all(nic.network is None for nic in config.nics):
             return config
         nics = [
-            await self.resolved_card(nic, config.name, f"vif[{place}]")
-            for place, nic in enumerate(config.nics)
+            await self.resolved_card(nic, config, f"vif[{place}]") for place, nic in enumerate(config.nics)
         ]
         return replace(config, nics=tuple(nics))
 
-    async def resolved_card(self, nic: Nic, guest: str, where: str) -> Nic:
+    async def resolved_card(self, nic: Nic, config: DomainConfig, where: str) -> Nic:
         """A card with the bridge of the network that it names, and the addresses that it has there.
 
         Args:
-            guest: its domain's name.
+            config: its domain's.
 
         Raises:
             NotFound, WrongState: there is no such network, or it is not active.
-            BadInput: an address that is not of this network, or a way of plugging that is not a bridge.
+            BadInput: an address that is not of this network, a way of plugging that is not a bridge, or one
+                in which its domain's rules cannot be enforced.
             AlreadyExists, NoCapacity: the address is taken, or all are.
         """
+        if config.firewall:
+            check_filtered(nic, where)
         if nic.network is None:
             return nic
-        if nic.bridge is not None or vif.mode(nic.script) is not vif.Mode.BRIDGE:
+        if (
+            nic.bridge is not None
+            or nic.backend_domain not in prepare.DOM0_NAMES
+            or vif.mode(nic.script) is not vif.Mode.BRIDGE
+        ):
             raise BadInput(
-                f"network={nic.network} says how it is plugged in", where=where, hint="no bridge=, script="
+                f"network={nic.network} says how it is plugged in",
+                where=where,
+                hint="no bridge=, script=, backend=",
             )
         network = await self._named(nic.network)
         if not named.is_active(network):
@@ -323,8 +365,8 @@ class Networks:
                 hint=f"xm network start {network.name}",
             )
         ips = nic.ips
-        if network.has_own_bridge and network.dhcp and nic.mac is not None:
-            ips = await self._addresses(network, nic, nic.mac, guest, where)
+        if network.serves_dhcp and nic.mac is not None:
+            ips = await self._addresses(network, nic, nic.mac, config.name, where)
         return replace(nic, network=None, bridge=network.device, ips=ips)
 
     async def _addresses(
@@ -343,7 +385,7 @@ class Networks:
             reservation = await self._kept.reserve(
                 network.name, network.host4, mac, _host_name(guest), wanted, self._macs()
             )
-            self._server(network).reserve(reservation)
+            self._servers.of(network).reserve(reservation)
             found = [*(str(each) for each in own4 if str(each.network_address) != wanted), *found]
             found.insert(0, reservation.address)
         if network.host6 is not None:
@@ -355,49 +397,6 @@ class Networks:
         configs = [kept.config for kept in self._parts.kept]
         configs += [managed.config for managed in self._parts.definitions]
         return {nic.mac for config in configs for nic in config.nics if nic.mac}
-
-    # Servers
-
-    def _server(self, network: Network) -> Dnsmasq:
-        return Dnsmasq(network, self._folder / f"{network.name}.leases")
-
-    def _watch(self, network: Network) -> None:
-        """Start its server again when it ends without being told to."""
-        pid = self._server(network).pid()
-        self._forget_server(network.name)
-        if pid is None:
-            return
-        try:
-            descriptor = os.pidfd_open(pid)
-        except OSError:
-            return
-        self._watched[network.name] = descriptor
-        asyncio.get_running_loop().add_reader(descriptor, self._ended, network.name)
-
-    def _ended(self, name: str) -> None:
-        self._forget_server(name)
-        now = time.monotonic()
-        recent = [at for at in self._restarts.get(name, []) if now - at < 60]
-        self._restarts[name] = [*recent, now]
-        if len(recent) >= _RESTARTS:
-            log.error("the DHCP server of network %s ends again and again: xm network start %s", name, name)
-            return
-        log.warning("the DHCP server of network %s has ended; it is started again", name)
-        task = asyncio.create_task(self._serve_again(name), name=f"dnsmasq of {name}")
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _serve_again(self, name: str) -> None:
-        try:
-            await self._start(await self._named(name), who="xend")
-        except DomusError as error:
-            log.error("network %s has no DHCP server: %s", name, error.for_user())
-
-    def _forget_server(self, name: str) -> None:
-        descriptor = self._watched.pop(name, None)
-        if descriptor is not None:
-            asyncio.get_running_loop().remove_reader(descriptor)
-            os.close(descriptor)
 
 
 async def _choose(others: builtins.list[Network]) -> str:

@@ -34,7 +34,7 @@ from domus.storage.blobs import BlobStore
 #: where Xen's tools look for hotplug scripts (libxl_xen_script_dir_path)
 SCRIPTS: Final = Path("/etc/xen/scripts")
 
-_DOM0: Final = (None, "0", "Domain-0")
+DOM0_NAMES: Final = (None, "0", "Domain-0")
 
 
 @dataclass(frozen=True)
@@ -258,9 +258,11 @@ def prepare_nic(nic: Nic, where: str) -> Nic:
         Conflict: the name of its device is taken.
         BadInput: its script, or an address, is none.
     """
-    if nic.backend_domain not in _DOM0:
-        return nic
     how = vif.mode(nic.script)
+    if nic.backend_domain not in DOM0_NAMES or how is None:
+        _check_unguarded(nic, where)
+    if nic.backend_domain not in DOM0_NAMES:
+        return nic
     if how is None:
         return replace(nic, script=own_script(nic.script or "", where))
     if nic.network is not None:
@@ -276,6 +278,18 @@ def prepare_nic(nic: Nic, where: str) -> Nic:
         case Mode.ROUTE | Mode.NAT:
             ready = _routed(nic, how, where)
     return replace(ready, script=NO_SCRIPT)
+
+
+def _check_unguarded(nic: Nic, where: str) -> None:
+    """What xend does not plug in it cannot guard: who asks for that is not to believe that it does."""
+    asked = [name for name, said in (("antispoof", nic.antispoof), ("isolated", nic.isolated)) if said]
+    if asked:
+        whose = "its own script" if nic.backend_domain in DOM0_NAMES else f"domain {nic.backend_domain}"
+        raise BadInput(
+            f"{asked[0]}=yes cannot be kept: {whose} plugs this card in, and xend has no guard before it",
+            where=where,
+            hint="script=vif-bridge, vif-route, vif-nat and vif-openvswitch are guarded",
+        )
 
 
 def _bridged(nic: Nic, where: str) -> Nic:

@@ -34,6 +34,7 @@ from domus.domains.disk_troubles import DiskTroubles
 from domus.domains.display import Displays, sweep
 from domus.domains.endings import Endings
 from domus.domains.events import EventBus, EventKind
+from domus.domains.filtering import Filtering
 from domus.domains.hoststop import AT_STOP, HostStop, Ways
 from domus.domains.journal import UndoRecord
 from domus.domains.keeping import Keeping
@@ -155,7 +156,10 @@ class Domains:
         self.stored = Stored(self._parts)
         self._disk_troubles = DiskTroubles(self._parts, self.stored)
         self.networks = Networks(self._parts, state_dir / "networks")
-        self.attachments = Attachments(self._parts, self._detachments, keeping, self.networks)
+        self.filtering = Filtering(self._parts, keeping, self.networks)
+        self.attachments = Attachments(
+            self._parts, self._detachments, keeping, self.networks, lambda: self.guest_defaults
+        )
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
         self.saving = Saving(self._parts)

@@ -15,12 +15,14 @@ from domus.domains.journal import (
     FinishDelete,
     FinishResume,
     FinishSave,
+    FirewallBack,
     ForgetConfig,
     ForgetDefinition,
     KeepChange,
     MemoryBack,
     PinBack,
     PutMedium,
+    PutNetwork,
     RemoveFile,
     RenameCpupool,
     RenameDomain,
@@ -50,6 +52,7 @@ from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
 from domus.domains.suspending import Suspending
 from domus.domains.vcpus import Vcpus
+from domus.model.firewall import parse_all
 
 
 class Undoing:
@@ -129,7 +132,9 @@ class Undoing:
                 await self._cpupools.undo(record)
             case FinishDelete(uuid):
                 await self._managed.forget(uuid)
-            case StopNetwork():
+            case FirewallBack(domid, rules):
+                await self._parts.hotplug.cards.refilter(domid, parse_all(rules))
+            case StopNetwork() | PutNetwork():
                 await self._networks.undo(record)
             case FinishResume():
                 await self._suspending.finish(record)

@@ -1,4 +1,4 @@
-"""What the kept configuration of a domain says of a card that is to be plugged in."""
+"""What the kept configuration of a domain says of a card that is to be plugged in, and its rules."""
 
 from __future__ import annotations
 
@@ -19,14 +19,13 @@ class WantedCards:
         self._store = store
         self._kept = kept
 
-    async def find(self, device: DeviceRef) -> Nic | None:
-        """The card of a vif; None: xend did not make its domain, or gave it no such card."""
+    async def find(self, device: DeviceRef) -> tuple[Nic | None, tuple[str, ...]]:
+        """A vif's card, and its domain's rules; None: xend did not make its domain, or gave it no such."""
         # Only dom0 writes this node. While a domain is being built its number is not known elsewhere yet.
         path = await self._store.read_text(f"/local/domain/{device.domid}/vm") or ""
         kept = self._kept.get(path.removeprefix(_VM))
         if kept is None:
-            return None
+            return None, ()
         nics = kept.config.nics
-        return next(
-            (nic for devid, nic in zip(vif.devids(nics), nics, strict=True) if devid == device.devid), None
-        )
+        cards = dict(zip(vif.devids(nics), nics, strict=True))
+        return cards.get(device.devid), kept.config.firewall

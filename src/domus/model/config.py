@@ -261,6 +261,7 @@ class DomainConfig(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     bootloader_user: str | None = None
     bootloader_restrict: bool | None = None
 
+    firewall: tuple[str, ...] = ()  #: rules of what passes its cards (`domus.model.firewall`)
     autostart: bool = False  #: start it when the host starts (on_xend_start)
     start_order: int = 0  #: of those that start with the host, those of a lower number begin first
     start_delay_s: float = 0.0  #: seconds that its predecessors are given before it begins

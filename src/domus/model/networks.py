@@ -10,6 +10,7 @@ from typing import Final
 import msgspec
 
 from domus.model.errors import BadInput
+from domus.model.firewall import parse_all
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,31}")
 _DEVICE: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+@-]{0,14}")
@@ -38,6 +39,7 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     outside: str = ""  #: the device towards the outside; "": whichever the route takes
     isolated: bool = False  #: its guests do not reach each other
     autostart: bool = True  #: it is started with xend
+    firewall: tuple[str, ...] = ()  #: rules for all cards in it
 
     @property
     def has_own_bridge(self) -> bool:
@@ -58,6 +60,11 @@ class Network(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, for
     def host6(self) -> IPv6Interface | None:
         """The host's IPv6 address in it."""
         return IPv6Interface(self.address6) if self.address6 else None
+
+    @property
+    def serves_dhcp(self) -> bool:
+        """A server of ours gives its guests addresses."""
+        return self.has_own_bridge and self.dhcp
 
     @property
     def dns_domain(self) -> str:
@@ -123,6 +130,7 @@ def checked(network: Network) -> Network:
             raise BadInput(f"{what}: invalid network device name {name[:40]!r}")
     if network.domain and not _DOMAIN.fullmatch(network.domain):
         raise BadInput(f"domain: {network.domain[:60]!r} is no DNS name")
+    parse_all(network.firewall)
     if not network.has_own_bridge:
         if not network.bridge:
             raise BadInput("a network of the kind bridge names its bridge", hint="bridge=xenbr0")

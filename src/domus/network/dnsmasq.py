@@ -56,7 +56,7 @@ class Dnsmasq:
     @property
     def wanted(self) -> bool:
         """The network has one."""
-        return self._network.has_own_bridge and self._network.dhcp
+        return self._network.serves_dhcp
 
     def pid(self) -> int | None:
         """Its process; None: it does not run."""

@@ -49,12 +49,17 @@ class Guard:
     """What one card may say of itself."""
 
     mac: str  #: six pairs, lower case, colons
-    #: the networks that it may send from, /32 for a single address; None: not known, anything goes
+    #: the networks that it may send from, /32 for a single address; None in both: not known, anything goes
     ipv4: tuple[IPv4Network, ...] | None = None
-    #: likewise; its link-local address is always among them
+    #: likewise; the link-local address of its MAC is always among them
     ipv6: tuple[IPv6Network, ...] | None = None
     serves_dhcp: bool = True  #: it may be a DHCP server
     tagged: bool = False  #: it may send frames with VLAN tags, whose insides are not looked at
+
+    @property
+    def knows(self) -> bool:
+        """Its addresses are known: it has no others."""
+        return self.ipv4 is not None or self.ipv6 is not None
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,10 @@ class Guarded:
 
 
 def known(ips: Iterable[str]) -> tuple[tuple[IPv4Network, ...] | None, tuple[IPv6Network, ...] | None]:
-    """What the addresses of a card's `ip=` let it send from, by family; None: the family is not there.
+    """What the addresses of a card's `ip=` let it send from, by family; None: nothing is known.
 
-    `192.0.2.5/24` is the address alone, `192.0.2.0/28` the whole network.
+    `192.0.2.5/24` is the address alone, `192.0.2.0/28` the whole network, `::/0` any. Where addresses of one
+    family alone are given, the guest has none of the other: what is not known it could forge unseen.
 
     Raises:
         BadInput: one is no address.
@@ -82,7 +88,7 @@ def known(ips: Iterable[str]) -> tuple[tuple[IPv4Network, ...] | None, tuple[IPv
             ipv4.append(network)
         else:
             ipv6.append(network)
-    return tuple(ipv4) or None, tuple(ipv6) or None
+    return (tuple(ipv4), tuple(ipv6)) if ipv4 or ipv6 else (None, None)
 
 
 def network_of(text: str) -> IPv4Network | IPv6Network:
@@ -159,8 +165,7 @@ def rules(guard: Guard) -> list[str]:
     if guard.tagged:
         made.append("ether type vlan accept")
     made += [*_arp(guard), *_ipv4(guard), *_ipv6(guard)]
-    anything = guard.ipv4 is None and guard.ipv6 is None
-    return [*made, "accept" if anything else _drop("other")]
+    return [*made, _drop("other") if guard.knows else "accept"]
 
 
 def _drop(what: str) -> str:
@@ -170,10 +175,10 @@ def _drop(what: str) -> str:
 def _arp(guard: Guard) -> list[str]:
     # A message of another shape is not ours to judge, and is dropped with the rest.
     own = f"ether type arp arp htype 1 arp ptype ip arp hlen 6 arp plen 4 arp saddr ether {guard.mac}"
-    if guard.ipv4 is None:
+    if not guard.knows:
         return [f"{own} accept", f"ether type arp {_drop('arp')}"]
     return [
-        *(f"{own} arp saddr ip {network} accept" for network in guard.ipv4),
+        *(f"{own} arp saddr ip {network} accept" for network in guard.ipv4 or ()),
         # "does somebody have it?", before an address is used (RFC 5227)
         f"{own} arp operation request arp saddr ip 0.0.0.0 accept",
         f"ether type arp {_drop('arp')}",
@@ -182,18 +187,18 @@ def _arp(guard: Guard) -> list[str]:
 
 def _ipv4(guard: Guard) -> list[str]:
     server = [] if guard.serves_dhcp else [f"ether type ip udp sport 67 {_drop('dhcp-server')}"]
-    if guard.ipv4 is None:
-        return [*server, "ether type ip accept"] if server or guard.ipv6 is not None else []
+    if not guard.knows:
+        return [*server, "ether type ip accept"] if server else []
     return [
         *server,
-        *(f"ether type ip ip saddr {network} accept" for network in guard.ipv4),
+        *(f"ether type ip ip saddr {network} accept" for network in guard.ipv4 or ()),
         "ether type ip ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept",
         f"ether type ip {_drop('ipv4')}",
     ]
 
 
 def _ipv6(guard: Guard) -> list[str]:
-    if guard.ipv6 is None:
+    if not guard.knows:
         # Whatever its addresses are, its MAC is known.
         return [
             *_discovery("nd-neighbor-solicit", _SOLICIT, guard.mac),
@@ -201,9 +206,9 @@ def _ipv6(guard: Guard) -> list[str]:
             *_discovery("nd-router-solicit", _ASK_ROUTER, guard.mac),
             "ether type ip6 icmpv6 type nd-neighbor-solicit ip6 saddr :: accept",
             f"ether type ip6 icmpv6 type {{ 133, 135, 136 }} {_drop('ndp')}",
-            *(["ether type ip6 accept"] if guard.ipv4 is not None or not guard.serves_dhcp else []),
+            *([] if guard.serves_dhcp else ["ether type ip6 accept"]),
         ]
-    own = (IPv6Network(link_local(guard.mac)), *guard.ipv6)
+    own = (IPv6Network(link_local(guard.mac)), *(guard.ipv6 or ()))
     sources = [f"ip6 saddr {network}" for network in own]
     return [
         *(
@@ -247,4 +252,4 @@ def _discovery(kind: str, layout: tuple[int, int, int], mac: str, more: str = ""
 def _target(network: IPv6Network) -> str:
     """The address that a message of neighbour discovery is about is in `network`."""
     value, length = int(network.network_address), network.prefixlen
-    return f"@th,64,{length} {value >> (128 - length):#x}"
+    return f"@th,64,{length} {value >> (128 - length):#x}" if length else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from domus.model.networks import Network
@@ -11,6 +11,8 @@ from domus.network.nft import TABLE, emptied, removed
 from domus.network.routes import Route
 
 FAMILY: Final = "inet"
+#: whose tables are made anew together: routed and translated packets, and those of bridges
+FAMILIES: Final = (FAMILY, "bridge")
 
 _CHAINS: Final = {
     "forward": "{ type filter hook forward priority filter; policy accept; }",
@@ -18,8 +20,12 @@ _CHAINS: Final = {
 }
 
 
-def rebuilt(routes: Iterable[Route], networks: Iterable[Network]) -> str:
-    """The transaction after which our table is as these cards and networks need it; else it is gone."""
+def rebuilt(routes: Iterable[Route], networks: Iterable[Network], more: Sequence[str] = ()) -> str:
+    """The transaction after which our table is as these cards and networks need it; else it is gone.
+
+    Args:
+        more: what else is to be in it.
+    """
     cards = [route for route in routes if route.translated]
     inside = ", ".join(f'"{route.device}"' for route in cards)
     rules = [
@@ -31,9 +37,12 @@ def rebuilt(routes: Iterable[Route], networks: Iterable[Network]) -> str:
         for network in route.networks
     ]
     rules += [rule for network in networks for rule in named.rules(network)]
-    if not rules:
-        return removed(FAMILY)
     used = [chain for chain in _CHAINS if any(chain == each for each, _ in rules)]
     lines = [f"add chain {FAMILY} {TABLE} {chain} {_CHAINS[chain]}" for chain in used]
     lines += [f"add rule {FAMILY} {TABLE} {chain} {rule}" for chain, rule in rules]
-    return emptied(FAMILY) + "\n".join(lines) + "\n"
+    return table(FAMILY, [*lines, *more])
+
+
+def table(family: str, lines: Sequence[str]) -> str:
+    """The transaction after which our table of a family has this and nothing else; nothing: it is gone."""
+    return emptied(family) + "\n".join(lines) + "\n" if lines else removed(family)

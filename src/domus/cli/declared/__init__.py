@@ -21,6 +21,7 @@ AREAS: Final = (
     "saving",
     "migration",
     "devices",
+    "networks",
     "passthrough",
     "images",
     "host",

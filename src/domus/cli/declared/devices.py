@@ -77,16 +77,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         counts=(1, 1),
     ),
     Command(
-        name="network",
-        usage="define|list|show|start|stop|undefine|edit|autostart|check ...",
-        sentence="Define and run the host's named networks; 'xm network' tells how.",
-        runs="networks:run",
-        origin="domus",
-        works="-",
-        tested="network/test_networks_on_xen.py",
-        raw=True,
-    ),
-    Command(
         name="network-attach",
         usage="DOM [KEY=VALUE ...] [--persist]",
         sentence="Attach a network card to a running domain.",

@@ -10,6 +10,7 @@ from domus.config.compile.schema import problems
 from domus.config.parameters import TABLE
 from domus.model.config import DomainConfig, GuestType
 from domus.model.errors import Internal
+from domus.model.firewall import parse_all
 
 __all__ = ["to_libxl"]
 
@@ -41,6 +42,7 @@ def to_libxl(
         BadInput: a CPU list names a node that the host does not have.
         Internal: a mistake of ours: the document does not fit libxl's schema.
     """
+    parse_all(config.firewall)  # none of libxl's business; but such a domain could not be started
     document: Json = {
         "c_info": {"type": config.guest_type.value},
         "b_info": {f"type.{config.guest_type.value}": {}},

@@ -5,13 +5,15 @@ from __future__ import annotations
 from typing import Final
 
 from domus.config.parameters.declaration import FLAG, Parameter
-from domus.config.parameters.kinds import Anything
+from domus.config.parameters.kinds import Anything, Rules
 from domus.config.parameters.numbers import Whole
 
 DEVICES: Final = (
     Parameter("disk", Anything("['phy:DEV,VDEV,MODE', ...]"), "Disks: target, name in the guest, mode.",
               xm="y", xl="4.1"),
     Parameter("vif", Anything("['mac=MAC,bridge=BRIDGE', ...]"), "Network cards.", xm="y", xl="4.1"),
+    Parameter("firewall", Rules(), "What may reach the guest through its cards, and what it may reach; the "
+              "first rule that a connection meets decides.", "firewall"),
     Parameter("nics", Whole(-1, 64, unset=-1), "Number of network cards.", xm="y", instead="vif"),
     Parameter("pci", Anything("['BB:DD.F', ...]"), "PCI devices of the host.", xm="y", xl="4.1"),
     Parameter("pci_msitranslate", FLAG, "Translate message signalled interrupts of PCI devices.", xm="y",

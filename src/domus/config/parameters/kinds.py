@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from domus.config.parameters.kind import Invalid, Kind, Removed, Value, shown
 from domus.config.suggestions import did_you_mean
+from domus.model import firewall
 from domus.model.errors import BadInput
 from domus.model.names import check_domain_name
 
@@ -169,3 +170,29 @@ class Anything(Kind):
     def schema(self) -> dict[str, Value]:
         """The JSON schema."""
         return self._schema
+
+
+class Rules(Kind):
+    """Rules of a firewall, in a list, or in one text with `;` between them."""
+
+    forms = "a list of rules"
+    hint = "['allow in tcp 22', 'deny in']"
+
+    def read(self, value: Value) -> tuple[str, ...]:
+        """The model's value, each rule as it is usually written."""
+        items = [value] if isinstance(value, str) else value
+        if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+            raise Invalid(f"expected {self.forms}, not {shown(value)}")
+        try:
+            rules = firewall.parse_all(rule for item in items for rule in firewall.split(str(item)))
+        except BadInput as error:
+            raise Invalid(error.what, error.hint) from None
+        return tuple(map(str, rules))
+
+    def write(self, value: tuple[str, ...]) -> str:
+        """The file's value: one text, which every language has a place for."""
+        return "; ".join(value)
+
+    def schema(self) -> dict[str, Value]:
+        """The JSON schema."""
+        return {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "string"}}]}

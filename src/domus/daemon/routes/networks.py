@@ -30,12 +30,12 @@ async def get(call: Call) -> NetworkInfo:
 
 async def define(call: Call) -> NetworkInfo:
     """Define one."""
-    return await call.xend.domains.networks.define(await call.body(Network))
+    return await call.xend.domains.networks.define(await call.body(Network), who=call.who)
 
 
 async def change(call: Call) -> NetworkInfo:
     """Change one."""
-    return await call.xend.domains.networks.change(await call.body(Network))
+    return await call.xend.domains.networks.change(await call.body(Network), who=call.who)
 
 
 async def undefine(call: Call) -> None:
@@ -107,7 +107,7 @@ ENDPOINTS = (
         "Change the definition of a network that is not active; its name is in the body.",
         body=Network,
         answer=NetworkInfo,
-        errors=(NotFound, WrongState, AlreadyExists),
+        errors=(NotFound, WrongState, AlreadyExists, *_CHANGING),
     ),
     Endpoint(
         "DELETE",
@@ -115,7 +115,7 @@ ENDPOINTS = (
         undefine,
         "Forget a network that is not active.",
         status=HTTPStatus.NO_CONTENT,
-        errors=(NotFound, WrongState),
+        errors=(NotFound, WrongState, InUse),
     ),
     Endpoint(
         "POST",
