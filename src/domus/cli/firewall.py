@@ -6,7 +6,6 @@ import sys
 from typing import TYPE_CHECKING
 
 from domus.cli import verbs
-from domus.cli.declared.networks import FIREWALL_VERBS
 from domus.model.errors import BadInput, NotFound
 
 if TYPE_CHECKING:
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
 
 def run(call: Call) -> int:
     """`xm firewall VERB ...`."""
-    return verbs.run(call, FIREWALL_VERBS)
+    return verbs.run(call)
 
 
 def list_all(call: Call) -> int:

@@ -42,7 +42,7 @@ def run(call: Call) -> int:
 def list_all(call: Call) -> int:
     """`xm image list`."""
     _no_words(call)
-    found = _store(call).images()
+    found = store_of(call).images()
     if call.has("json"):
         from domus.cli.as_json import document
 
@@ -66,8 +66,8 @@ def info(call: Call) -> int:
     from domus.storage.images import users
     from domus.storage.images.names import human
 
-    (name,) = _words(call, 1)
-    image = _store(call).image(name)
+    (name,) = words_of(call, 1)
+    image = store_of(call).image(name)
     having = [f"{who}{'' if writes else ' (read-only)'}" for who, writes in users.users(Path(image.path))]
     if call.has("json"):
         from domus.cli.as_json import document
@@ -98,9 +98,9 @@ def create(call: Call) -> int:
     from domus.model.images import ImageFormat
     from domus.storage.images import converting, names
 
-    name, size = _words(call, 2)
+    name, size = words_of(call, 2)
     form = ImageFormat(call.value("format", "raw"))
-    converting.create(_store(call), name, names.size_bytes(size), form, full=call.has("full"))
+    converting.create(store_of(call), name, names.size_bytes(size), form, full=call.has("full"))
     return 0
 
 
@@ -108,8 +108,8 @@ def build(call: Call) -> int:
     """`xm image build NAME`."""
     from domus.storage.images.build import make, template
 
-    (name,) = _words(call, 1)
-    store = _store(call)
+    (name,) = words_of(call, 1)
+    store = store_of(call)
     store.check_free(name)
     path = call.value("template")
     asked = template.from_file(Path(path)) if path else template.Template()
@@ -119,7 +119,7 @@ def build(call: Call) -> int:
             "Warning: nobody will be able to log in: neither --ssh-key nor --password-file nor --cloud-init",
             file=sys.stderr,
         )
-    with _progress() as report:
+    with progress() as report:
         entry = make.build(store, wanted, report)
     print(f"Image {entry.name} is built: disk=['image:{entry.name},xvda,w'] ({entry.path})")
     return 0
@@ -131,14 +131,14 @@ def take_in(call: Call) -> int:
     from domus.storage.images import importing, names
     from domus.storage.images.build import make
 
-    file, name = _words(call, 2)
+    file, name = words_of(call, 2)
     path, said = Path(file), call.value("from")
     form = ImageFormat(call.value("format", "raw"))
     is_tar = importing.format_of(path, said) == "tar"
     if not is_tar and (call.has("size") or call.has("fs")):
         raise call.wrong("--size and --fs are for a root in a tar file")
-    store = _store(call)
-    with _progress() as report:
+    store = store_of(call)
+    with progress() as report:
         if is_tar:
             if not call.has("size"):
                 raise call.wrong("a root in a tar file needs --size, that of its file system")
@@ -154,10 +154,10 @@ def convert(call: Call) -> int:
     from domus.model.images import ImageFormat
     from domus.storage.images import converting
 
-    name, *more = _words(call, 1, 2)
+    name, *more = words_of(call, 1, 2)
     form = ImageFormat(call.value("format")) if call.has("format") else None
-    with _progress() as report:
-        converting.convert(_store(call), name, more[0] if more else "", form, report)
+    with progress() as report:
+        converting.convert(store_of(call), name, more[0] if more else "", form, report)
     return 0
 
 
@@ -165,8 +165,8 @@ def clone(call: Call) -> int:
     """`xm image clone NAME NEWNAME`."""
     from domus.storage.images import cloning
 
-    name, wanted = _words(call, 2)
-    cloning.clone(_store(call), name, wanted)
+    name, wanted = words_of(call, 2)
+    cloning.clone(store_of(call), name, wanted)
     return 0
 
 
@@ -174,9 +174,9 @@ def snapshot(call: Call) -> int:
     """`xm image snapshot NAME SNAPSHOT`."""
     from domus.storage.images import cloning
 
-    name, called = _words(call, 2)
-    with _progress() as report:
-        cloning.snapshot(_store(call), name, called, report)
+    name, called = words_of(call, 2)
+    with progress() as report:
+        cloning.snapshot(store_of(call), name, called, report)
     return 0
 
 
@@ -184,13 +184,13 @@ def revert(call: Call) -> int:
     """`xm image revert NAME@SNAPSHOT`."""
     from domus.storage.images import cloning
 
-    (reference,) = _words(call, 1)
+    (reference,) = words_of(call, 1)
     if "@" not in reference:
         raise call.wrong(
             f"which state of {reference}?", hint=f"{reference}@SNAPSHOT; xm image info {reference}"
         )
-    with _progress() as report:
-        cloning.revert(_store(call), reference, report)
+    with progress() as report:
+        cloning.revert(store_of(call), reference, report)
     return 0
 
 
@@ -199,9 +199,9 @@ def resize(call: Call) -> int:
     from domus.storage.images import resizing
     from domus.storage.images.names import human
 
-    name, size = _words(call, 2)
-    with _progress() as report:
-        done = resizing.resize(_store(call), name, size, report, disk_only=call.has("disk-only"))
+    name, size = words_of(call, 2)
+    with progress() as report:
+        done = resizing.resize(store_of(call), name, size, report, disk_only=call.has("disk-only"))
     print(f"{name}: {human(done.size_bytes)}{f'; {done.note}' if done.note else ''}")
     return 0
 
@@ -210,8 +210,8 @@ def seed(call: Call) -> int:
     """`xm image seed NAME FILE`."""
     from domus.storage.images.build import seed as seeds
 
-    name, file = _words(call, 2)
-    seeds.make(_store(call), name, file, call.value("network-config"), call.value("hostname"))
+    name, file = words_of(call, 2)
+    seeds.make(store_of(call), name, file, call.value("network-config"), call.value("hostname"))
     return 0
 
 
@@ -219,7 +219,7 @@ def rm(call: Call) -> int:
     """`xm image rm NAME ...`."""
     if not call.words:
         raise call.wrong("'xm image rm' needs the name of an image")
-    store = _store(call)
+    store = store_of(call)
     for name in call.words:
         if not call.has("force"):
             _check_not_kept(call, store, name)
@@ -227,7 +227,8 @@ def rm(call: Call) -> int:
     return 0
 
 
-def _store(call: Call) -> Store:
+def store_of(call: Call) -> Store:
+    """The store that a command is for."""
     from domus.storage.images import places, volumes
 
     store = places.store(call.value("store"))
@@ -236,13 +237,15 @@ def _store(call: Call) -> Store:
     return store
 
 
-def _progress() -> AbstractContextManager[Report]:
+def progress() -> AbstractContextManager[Report]:
+    """How work gets on, told while the block lasts."""
     from domus.lab.progress import terminal
 
     return terminal()
 
 
-def _words(call: Call, fewest: int, most: int = 0) -> list[str]:
+def words_of(call: Call, fewest: int, most: int = 0) -> list[str]:
+    """A verb's arguments."""
     if not fewest <= len(call.words) <= (most or fewest):
         raise call.wrong(f"'xm {call.command.name}' needs {call.command.usage.removesuffix(' [options]')}")
     return call.words

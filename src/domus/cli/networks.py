@@ -7,7 +7,6 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from domus.cli import verbs
-from domus.cli.declared.networks import NETWORK_VERBS
 from domus.model.errors import BadInput
 
 if TYPE_CHECKING:
@@ -24,7 +23,7 @@ _SAID: Final = {"yes": True, "1": True, "on": True, "no": False, "0": False, "of
 
 def run(call: Call) -> int:
     """`xm network VERB ...`."""
-    return verbs.run(call, NETWORK_VERBS)
+    return verbs.run(call)
 
 
 def define(call: Call) -> int:

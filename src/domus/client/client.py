@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from domus.client.debugging import Debugging
     from domus.client.devices import Devices
     from domus.client.firewall import Firewalls
+    from domus.client.images import Images
     from domus.client.managed import Managed
     from domus.client.memory import Memory
     from domus.client.migration import Migration
@@ -280,6 +281,13 @@ class Client:
         from domus.client.devices import Devices
 
         return Devices(self.calls)
+
+    @cached_property
+    def images(self) -> Images:
+        """Images of the host's store."""
+        from domus.client.images import Images
+
+        return Images(self.calls)
 
     @cached_property
     def saving(self) -> Saving:

@@ -28,7 +28,9 @@ _FILE_SYSTEM: Final = Option(
     value="FS",
     choices=("ext4", "xfs", "btrfs"),
 )
+_AS: Final = Option("", "as", "Its name where it goes to.", value="NAME")
 _TESTED: Final = "storage/test_images.py"
+_TRANSFERS: Final = "storage/test_image_transfers.py system/test_image_push.py"
 
 
 def _verb(
@@ -38,12 +40,13 @@ def _verb(
     *options: Option,
     counts: tuple[int, int] | None = None,
     tested: str = _TESTED,
+    runs: str = "",
 ) -> Command:
     return Command(
         name=f"image {name}",
         usage=usage,
         sentence=sentence,
-        runs=f"images:{name.replace('import', 'take_in').replace('list', 'list_all')}",
+        runs=runs or f"images:{name.replace('import', 'take_in').replace('list', 'list_all')}",
         options=(*options, _STORE),
         counts=counts,
         needs_host=False,
@@ -113,6 +116,22 @@ VERBS: Final = (
           Option("", "hostname", "The guest's name.", value="NAME"),
           Option("", "network-config", "cloud-init's network configuration.", value="FILE")),
     _verb(
+        "push",
+        "IMAGE[@SNAPSHOT] HOST",
+        "Send an image to another host's store; broken off, the same command goes on.",
+        _AS,
+        runs="image_transfer:push",
+        tested=_TRANSFERS,
+    ),
+    _verb(
+        "pull",
+        "IMAGE[@SNAPSHOT] HOST",
+        "Fetch an image of another host's store; broken off, the same command goes on.",
+        _AS,
+        runs="image_transfer:pull",
+        tested=_TRANSFERS,
+    ),
+    _verb(
         "rm",
         "IMAGE[@SNAPSHOT] ...",
         "Remove images or snapshots that nobody uses.",
@@ -125,7 +144,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="image",
         origin="domus",
-        usage="list|info|create|build|import|convert|clone|snapshot|revert|resize|seed|rm ... [IMAGE]",
+        usage="list|info|create|build|import|convert|clone|snapshot|revert|resize|seed|push|pull|rm ...",
         sentence="Make, clone, resize and build disk images.",
         runs="images:run",
         works="pv",

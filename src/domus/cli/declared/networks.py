@@ -115,6 +115,7 @@ COMMANDS: Final[tuple[Command, ...]] = (
         works="-",
         tested=_NETWORKS,
         raw=True,
+        verbs=NETWORK_VERBS,
     ),
     Command(
         name="firewall",
@@ -125,5 +126,6 @@ COMMANDS: Final[tuple[Command, ...]] = (
         works="pv",
         tested=_FIREWALL,
         raw=True,
+        verbs=FIREWALL_VERBS,
     ),
 )

@@ -21,6 +21,7 @@ from domus.daemon.routes import (
     events,
     firewall,
     host,
+    images,
     managed,
     memory,
     migration,
@@ -58,6 +59,7 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *operations.ENDPOINTS,
     *events.ENDPOINTS,
     *blobs.ENDPOINTS,
+    *images.ENDPOINTS,
     *statistics.ENDPOINTS,
     *storage.ENDPOINTS,
 )

@@ -16,7 +16,8 @@ from msgspec.structs import replace
 from domus.domains.build import Handle
 from domus.domains.frames import SILENT_WITHIN, DiskPart, Unpacker
 from domus.domains.journal import SettleMove
-from domus.domains.migration import checks, copying
+from domus.domains.migration import acceptance, checks, copying
+from domus.domains.migration.acceptance import CERTIFIED
 from domus.domains.migration.copying import IncomingDisks
 from domus.domains.migration.moves import Moves
 from domus.domains.migration.settling import ASK_AFTER, Settling
@@ -109,7 +110,9 @@ class Receiving:
             Busy: something is going on with a domain of that name or uuid here.
         """
         host = os.uname().nodename
-        self._check_allowed(who, address, host)
+        if not who.startswith(CERTIFIED):
+            raise Forbidden("a domain comes from a xend with a certificate", where=host)
+        acceptance.check(self.relocation, who, address, "domains")
         _check_sane(offer)
         if any(move.id == offer.id for move in self._moves):
             raise AlreadyExists(f"migration {offer.id} is known here already", where="id")
@@ -327,16 +330,6 @@ class Receiving:
             if operation.state.final and operation.problem is not None:
                 raise from_problem(operation.problem)
         return self._moves.get(move_id)
-
-    def _check_allowed(self, who: str, address: str, host: str) -> None:
-        if not who.startswith("cn:"):
-            raise Forbidden("a domain comes from a xend with a certificate", where=host)
-        if not self.relocation.accept:
-            raise Forbidden(f"{host} takes no domains of other hosts", hint="migration.accept in xend.toml")
-        allowed = self.relocation.allow.split()
-        names = (who.removeprefix("cn:"), address)
-        if allowed and not any(re.search(each, name) for each in allowed for name in names):
-            raise Forbidden(f"{host} takes no domains of {names[0]}", hint="migration.allow in xend.toml")
 
 
 def _check_sane(offer: Offer) -> None:

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Final
 
+from domus.model.errors import BadInput
 from domus.storage.images import volumes
 from domus.storage.images.base import Store
 from domus.storage.images.store import DirectoryStore
@@ -37,3 +38,15 @@ def store(named: str = "") -> Store:
     if name.startswith(volumes.PREFIX):
         return volumes.named(name)
     return DirectoryStore(Path(name).expanduser())
+
+
+def directory(named: str = "") -> DirectoryStore:
+    """As `store`, for what works with files alone.
+
+    Raises:
+        BadInput: it is none, or a volume group.
+    """
+    found = store(named)
+    if not isinstance(found, DirectoryStore):
+        raise BadInput(f"{found} is no directory: images go from directory to directory", hint="--store DIR")
+    return found
