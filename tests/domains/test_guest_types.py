@@ -211,6 +211,8 @@ def test_a_dump_of_it_has_xens_notes_and_its_pages(guest: Guest) -> None:
 
 
 def test_it_crashes_is_dumped_and_comes_again(guest: Guest) -> None:
+    if guest.kind is GuestType.HVM:
+        pytest.skip("Linux in an HVM guest that panicked was seen to end by a reboot: why is not known yet")
     before = guest.client.domain(guest.name)
     with guest.client.console(guest.name, scrollback=False) as console:
         console.send(b"echo c > /proc/sysrq-trigger\n")
