@@ -13,12 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from domus.lab import guest, paths
 from domus.lab.host import LabHost
 from domus.model.config import Disk, DomainConfig, Nic
 from domus.model.errors import DomusError
+
+# How long a test takes says nothing on a machine that others use.
+hypothesis.settings.register_profile("domus", deadline=None)
+hypothesis.settings.load_profile("domus")
 
 RESULTS = Path(__file__).parent.parent / "test-results"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from domus.cli import block, network, other_devices, pci, usb
+from domus.cli import block, network, pci, usb, virtual_devices
 from domus.model.live import DeviceInfo, HostUsb, PciInfo, UsbControllerInfo, UsbPort
 
 
@@ -31,7 +31,7 @@ def test_a_card() -> None:
 
 def test_a_tpm() -> None:
     tpm = device("vtpm", 0, event_channel="12", ring_ref="9")
-    assert other_devices.vtpm_row(tpm) == (
+    assert virtual_devices.vtpm_row(tpm) == (
         "0     0    0     4      12     9     /local/domain/0/backend/vtpm/3/0  "
     )
 

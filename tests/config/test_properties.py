@@ -201,19 +201,19 @@ def model_errors() -> type[Exception]:
     return BadInput
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=400, suppress_health_check=[HealthCheck.too_slow])
 @given(st.one_of(st.text(max_size=200), SOUP, LINES))
 def test_any_text_is_a_configuration_or_an_error_with_its_place(text: str) -> None:
     outcome(text)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.one_of(st.text(max_size=100), SOUP, LINES), st.sampled_from(["xm", "xl", "sxp", "xml", "json"]))
 def test_any_text_in_a_forced_language_too(text: str, format: str) -> None:
     outcome(text, format)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(LINES)
 def test_any_parameter_with_any_value_compiles_or_is_refused(lines: str) -> None:
     for builder in ("linux", "hvm"):
@@ -240,7 +240,7 @@ TREES: st.SearchStrategy[Any] = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(TREES)
 def test_any_json_is_a_configuration_or_an_error(tree: Any) -> None:
     text = msgspec.json.encode(
@@ -388,7 +388,7 @@ def configs(draw: st.DrawFn) -> DomainConfig:
     )
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(configs())
 @pytest.mark.parametrize("language", ["xm", "xl", "sxp", "json"])
 def test_a_configuration_comes_back_from_its_language_as_it_was(language: str, config: DomainConfig) -> None:
@@ -398,7 +398,7 @@ def test_a_configuration_comes_back_from_its_language_as_it_was(language: str, c
     assert loaded.config == config
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(configs())
 def test_xml_says_what_it_loses_and_nothing_else(config: DomainConfig) -> None:
     written = convert(config, "xml")

@@ -27,9 +27,11 @@ if TYPE_CHECKING:
     from domus.client.migration import Migration
     from domus.client.networks import Networks
     from domus.client.passthrough import Passthrough
+    from domus.client.psr import Psr
     from domus.client.saving import Saving
     from domus.client.scheduling import Scheduling
     from domus.client.vcpus import Vcpus
+    from domus.client.virtual_devices import VirtualDevices
     from domus.model.api import ApiInfo, CreateRequest, ShutdownKind
     from domus.model.config import DomainConfig
     from domus.model.display import Display
@@ -309,6 +311,20 @@ class Client:
         from domus.client.passthrough import Passthrough
 
         return Passthrough(self.calls)
+
+    @cached_property
+    def virtual_devices(self) -> VirtualDevices:
+        """Virtual TPMs, keyboards, displays and sound cards."""
+        from domus.client.virtual_devices import VirtualDevices
+
+        return VirtualDevices(self.calls)
+
+    @cached_property
+    def psr(self) -> Psr:
+        """Shares of caches and memory bandwidth."""
+        from domus.client.psr import Psr
+
+        return Psr(self.calls)
 
     # Operations
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 import msgspec
 
 from domus.client.calls import Calls, domain_path
-from domus.model.config import PciDevice, UsbController, UsbDevice, Vtpm
+from domus.model.config import PciDevice, UsbController, UsbDevice
 from domus.model.live import (
     AttachPci,
     AttachUsbController,
     AttachUsbDevice,
-    AttachVtpm,
     HostUsb,
     MakeAssignable,
     PciInfo,
@@ -22,7 +21,7 @@ _ASSIGNABLE = "/v1/host/pci/assignable"
 
 
 class Passthrough:
-    """PCI and USB devices, and virtual TPMs, of one domain after the other."""
+    """PCI and USB devices of one domain after the other."""
 
     def __init__(self, calls: Calls) -> None:
         self._calls = calls
@@ -80,16 +79,6 @@ class Passthrough:
     def detach_usb(self, ref: str, controller: int, port: int) -> Operation:
         """Begin to unplug what is in a port of a domain's controller."""
         return self._ask("DELETE", f"{domain_path(ref)}/usb-devices/{controller}/{port}")
-
-    # Virtual TPMs
-
-    def attach_vtpm(self, ref: str, vtpm: Vtpm) -> Operation:
-        """Begin to attach a virtual TPM."""
-        return self._calls.post(f"{domain_path(ref)}/vtpms", AttachVtpm(vtpm=vtpm), Operation)
-
-    def detach_vtpm(self, ref: str, devid: int, *, force: bool = False) -> Operation:
-        """Begin to detach a virtual TPM."""
-        return self._ask("DELETE", f"{domain_path(ref)}/vtpms/{devid}?force={int(force)}")
 
     def _ask(self, method: str, target: str, body: msgspec.Struct | None = None) -> Operation:
         return msgspec.json.decode(self._calls.ask(method, target, body), type=Operation)

@@ -14,9 +14,11 @@ from domus.config.document import Document, Spec
 from domus.config.problems import Finding, Report, Source
 from domus.config.reading.disks import read_disk
 from domus.config.reading.nics import read_nic
+from domus.config.reading.others import read_vdispl, read_vkb
 from domus.config.reading.pci import read_pci
 from domus.config.reading.reading import Reading
-from domus.model.config import Disk, Nic, PciDevice
+from domus.config.reading.sound import read_card
+from domus.model.config import Disk, Nic, PciDevice, Vdispl, Vkb, Vsnd
 from domus.model.errors import Internal
 
 T = TypeVar("T")
@@ -45,6 +47,25 @@ def nic(text: str, *, warn: Warn = lambda finding: None) -> Nic:
 def pci(text: str, *, warn: Warn = lambda finding: None) -> list[PciDevice]:
     """PCI devices, several if the text names several functions of one. As `disk`."""
     return _read(lambda _, spec: read_pci(spec), "pci", text, None, warn)
+
+
+def vkb(text: str) -> Vkb:
+    """A paravirtualized keyboard. As `disk`."""
+    return _read(lambda _, spec: read_vkb(spec), "vkb", text, None, _quiet)
+
+
+def vdispl(text: str) -> Vdispl:
+    """A paravirtualized display. As `disk`."""
+    return _read(lambda _, spec: read_vdispl(spec), "vdispl", text, None, _quiet)
+
+
+def vsnd(parts: list[str]) -> Vsnd:
+    """A paravirtualized sound card, in its parts `CARD,...`, `PCM,...`, `STREAM,...`. As `disk`."""
+    return _read(lambda reading, _: read_card(reading, 0, parts), "vsnd", " ".join(parts), None, _quiet)
+
+
+def _quiet(_: Finding) -> None:
+    """These have nothing that is merely doubtful."""
 
 
 def _read(

@@ -159,7 +159,7 @@ class TakeNew(msgspec.Struct, frozen=True, tag="take-new"):
 
     uuid: str
     domid: int
-    kind: str  #: "usbctrl" or "vtpm"
+    kind: str  #: "usbctrl", "vtpm", "vkb", "vdispl" or "vsnd"
     before: tuple[int, ...]
 
 

@@ -1,25 +1,23 @@
-"""Devices of the host itself that running domains are given: PCI, USB; and virtual TPMs.
+"""Devices of the host itself that running domains are given: PCI and USB.
 
 libxl does all of it, within one call for each. Should that fail, or xend be killed meanwhile, what libxl had
 attached by then is taken away again (but for PCI devices that are given by name). PCI devices are there again
-when the guest reboots; USB devices and TPMs are not, since what they were may be gone by then.
+when the guest reboots; USB devices are not, since what they were may be gone by then.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any, Final
 
 from msgspec.structs import replace
 
-from domus.devices import attached, host_usb
-from domus.domains.build import Handle
-from domus.domains.events import EventKind
+from domus.devices import host_usb
+from domus.domains.by_libxl import begin
 from domus.domains.journal import SettlePci, TakeNew, TakePci, TakeUsb, UndoRecord
 from domus.domains.parts import Parts
 from domus.domains.reconfigure import Change, reconfigure
-from domus.model.config import DomainConfig, GuestType, PciDevice, UsbController, UsbDevice, Vtpm
+from domus.model.config import DomainConfig, GuestType, PciDevice, UsbController, UsbDevice
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, HostProblem, NotFound, WrongState
 from domus.model.live import PciInfo, UsbControllerInfo, UsbPort
@@ -100,7 +98,7 @@ class Passthrough:
             await self._call(self._libxl.add_device, domid, "pci", _pci_json(device))
             await reconfigure(self._parts.kept, info.uuid, domid, _with_pci(device))
 
-        return await self._begin("pci-attach", info, body, who, prepare)
+        return await begin(self._parts, "pci-attach", info, body, who, prepare)
 
     async def detach_pci(self, reference: str, device: PciDevice, *, force: bool, who: str) -> Operation:
         """Take a PCI device from a domain; `force`: whether the guest agrees or not.
@@ -123,7 +121,7 @@ class Passthrough:
             await self._call(self._libxl.remove_pci, domid, _pci_json(device), force=force)
             await reconfigure(self._parts.kept, info.uuid, domid, _without_pci(device))
 
-        return await self._begin("pci-detach", info, body, who, prepare)
+        return await begin(self._parts, "pci-detach", info, body, who, prepare)
 
     # USB
 
@@ -146,9 +144,10 @@ class Passthrough:
             document = {"type": controller.kind, "version": controller.version, "ports": controller.ports}
             await self._call(self._libxl.add_device, domid, "usbctrl", document)
 
-        return await self._begin(
-            "usb-hc-create", info, body, who, lambda: self._take_new(info.uuid, domid, "usbctrl")
-        )
+        async def prepare() -> UndoRecord:
+            return TakeNew(info.uuid, domid, "usbctrl", tuple(await self._controllers(domid)))
+
+        return await begin(self._parts, "usb-hc-create", info, body, who, prepare)
 
     async def detach_usb_controller(self, reference: str, devid: int, *, who: str) -> Operation:
         """Take a USB controller from a domain, with what is plugged into it.
@@ -162,7 +161,7 @@ class Passthrough:
         async def body() -> None:
             await self._call(self._libxl.remove_device, domid, "usbctrl", devid, force=False)
 
-        return await self._begin("usb-hc-destroy", info, body, who)
+        return await begin(self._parts, "usb-hc-destroy", info, body, who)
 
     async def attach_usb(self, reference: str, device: UsbDevice, *, who: str) -> Operation:
         """Plug a USB device of the host into a domain's controller; libxl makes one if there is none.
@@ -189,7 +188,7 @@ class Passthrough:
             document |= {name: value for name, value in places.items() if value is not None}
             await self._call(self._libxl.add_device, domid, "usbdev", document)
 
-        return await self._begin("usb-attach", info, body, who, prepare)
+        return await begin(self._parts, "usb-attach", info, body, who, prepare)
 
     async def detach_usb(self, reference: str, controller: int, port: int, *, who: str) -> Operation:
         """Unplug what is in a port of a domain's controller.
@@ -203,40 +202,11 @@ class Passthrough:
         async def body() -> None:
             await self._call(self._libxl.remove_device, domid, "usbdev", controller, port, force=False)
 
-        return await self._begin("usb-detach", info, body, who)
+        return await begin(self._parts, "usb-detach", info, body, who)
 
     async def _require_controller(self, domid: int, devid: int, info: DomainInfo) -> None:
-        known = await self._call(self._libxl.list_usb_controllers, domid)
-        if devid not in [each.get("devid", 0) for each in known]:
+        if devid not in await self._controllers(domid):
             raise NotFound(f"Cannot find device '{devid}' in domain '{info.name}'")
-
-    # Virtual TPMs
-
-    async def attach_vtpm(self, reference: str, vtpm: Vtpm, *, who: str) -> Operation:
-        """Attach a virtual TPM. Raises as `detach_pci`, and DomainNotFound for its backend's domain."""
-        info, domid = await self._parts.alive(reference, "attach a device to")
-        await self._parts.get(vtpm.backend_domain)
-
-        async def body() -> None:
-            document = {"backend_domname": vtpm.backend_domain}
-            if vtpm.uuid is not None:
-                document["uuid"] = vtpm.uuid
-            await self._call(self._libxl.add_device, domid, "vtpm", document)
-
-        return await self._begin(
-            "vtpm-attach", info, body, who, lambda: self._take_new(info.uuid, domid, "vtpm")
-        )
-
-    async def detach_vtpm(self, reference: str, devid: int, *, force: bool, who: str) -> Operation:
-        """Take a virtual TPM away. Raises NotFound if there is none, and as `detach_pci`."""
-        info, domid = await self._parts.alive(reference, "detach a device from")
-        if await attached.find(self._parts.store, domid, "vtpm", devid) is None:
-            raise NotFound(f"Device {devid} not connected")
-
-        async def body() -> None:
-            await self._call(self._libxl.remove_device, domid, "vtpm", devid, force=force)
-
-        return await self._begin("vtpm-detach", info, body, who)
 
     # Undoing
 
@@ -258,9 +228,9 @@ class Passthrough:
             case TakeUsb():
                 if (place := await self._usb_place(record)) is not None:
                     await self._call(self._libxl.remove_device, record.domid, "usbdev", *place, force=False)
-            case TakeNew(_, domid, kind, before):
-                for devid in sorted(set(await self._numbers(domid, kind)) - set(before)):
-                    await self._call(self._libxl.remove_device, domid, kind, devid, force=kind == "vtpm")
+            case TakeNew(_, domid, _, before):
+                for devid in sorted({*await self._controllers(domid)} - {*before}):
+                    await self._call(self._libxl.remove_device, domid, "usbctrl", devid, force=False)
         return False
 
     async def _owns(self, domid: int, device: PciDevice) -> bool:
@@ -275,50 +245,9 @@ class Passthrough:
                 return each.get("ctrl", 0), each.get("port", 0)
         return None
 
-    async def _take_new(self, uuid: str, domid: int, kind: str) -> UndoRecord:
-        return TakeNew(uuid, domid, kind, tuple(await self._numbers(domid, kind)))
-
-    async def _numbers(self, domid: int, kind: str) -> list[int]:
-        if kind == "usbctrl":
-            known = await self._call(self._libxl.list_usb_controllers, domid)
-            return [each.get("devid", 0) for each in known]
-        return [each.devid for each in await attached.devices(self._parts.store, domid, kind)]
-
-    # All
-
-    async def _begin(
-        self,
-        kind: str,
-        info: DomainInfo,
-        work: Callable[[], Awaitable[None]],
-        who: str,
-        prepare: Callable[[], Awaitable[UndoRecord | None]] | None = None,
-    ) -> Operation:
-        """Begin to do `work`, after `prepare` has checked everything and said what takes it back."""
-        parts = self._parts
-
-        async def body(operation: Handle) -> None:
-            undo = None
-            if prepare is not None:
-                async with operation.step("checking"):
-                    undo = await prepare()
-            async with operation.step("asking libxl", undo=undo):
-                await work()
-            told = EventKind.DEVICE_ATTACHED
-            if kind.endswith(("detach", "destroy")):
-                told = EventKind.DEVICE_DETACHED
-            parts.tell(told, info, device=kind.partition("-")[0])
-
-        return await parts.begin(
-            kind,
-            body,
-            info.uuid,
-            domain=info.name,
-            uuid=info.uuid,
-            doing=f"{kind} is going on",
-            who=who,
-            cancellable=False,  # libxl's call cannot be recalled
-        )
+    async def _controllers(self, domid: int) -> list[int]:
+        known = await self._call(self._libxl.list_usb_controllers, domid)
+        return [each.get("devid", 0) for each in known]
 
 
 def require_pciback() -> None:

@@ -51,6 +51,7 @@ from domus.domains.networks import Networks
 from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.passthrough import Passthrough
+from domus.domains.psr import Psr
 from domus.domains.reconciling import Reconciling
 from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
@@ -61,6 +62,7 @@ from domus.domains.suspending import Suspending
 from domus.domains.transfer import Transfer
 from domus.domains.undoing import Undoing
 from domus.domains.vcpus import Vcpus
+from domus.domains.virtual_devices import VirtualDevices
 from domus.domains.wanted_cards import WantedCards
 from domus.domains.worker import Workers
 from domus.model.api import ShutdownKind
@@ -162,6 +164,7 @@ class Domains:
         )
         self.device_lists = DeviceLists(self._parts)
         self.passthrough = Passthrough(self._parts)
+        self.virtual_devices = VirtualDevices(self._parts)
         self.saving = Saving(self._parts)
         self.suspending = Suspending(self._parts, self.saving)
         self.migration = Migration(self._parts, blobs, self.saving, moves, connect)
@@ -171,6 +174,7 @@ class Domains:
         self.scheduling = Scheduling(self._parts, keeping)
         self.cpupools = Cpupools(self._parts)
         self.debugging = Debugging(self._parts)
+        self.psr = Psr(self._parts)
         self.displays = Displays(self._parts)
         self.acting = Acting(self._parts)
         self._reconciling = Reconciling(self._parts)
@@ -183,6 +187,7 @@ class Domains:
             scheduling=self.scheduling,
             detachments=self._detachments,
             passthrough=self.passthrough,
+            virtual_devices=self.virtual_devices,
             saving=self.saving,
             suspending=self.suspending,
             vcpus=self.vcpus,

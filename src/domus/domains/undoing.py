@@ -52,6 +52,7 @@ from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
 from domus.domains.suspending import Suspending
 from domus.domains.vcpus import Vcpus
+from domus.domains.virtual_devices import VirtualDevices
 from domus.model.firewall import parse_all
 
 
@@ -69,6 +70,7 @@ class Undoing:
         scheduling: Scheduling,
         detachments: Detachments,
         passthrough: Passthrough,
+        virtual_devices: VirtualDevices,
         saving: Saving,
         suspending: Suspending,
         vcpus: Vcpus,
@@ -84,6 +86,7 @@ class Undoing:
         self._scheduling = scheduling
         self._detachments = detachments
         self._passthrough = passthrough
+        self._virtual_devices = virtual_devices
         self._saving = saving
         self._suspending = suspending
         self._vcpus = vcpus
@@ -118,6 +121,8 @@ class Undoing:
                 return await self._detachments.settle(record)
             case PutMedium():
                 await self._attachments.put_medium(record)
+            case TakeNew() if record.kind != "usbctrl":
+                await self._virtual_devices.undo(record)
             case TakePci() | SettlePci() | TakeUsb() | TakeNew():
                 return await self._passthrough.undo(record)
             case RemoveFile(path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domus.model.config import Disk, Nic, PciDevice, UsbController, UsbDevice, Vtpm
+from domus.model.config import Disk, Nic, PciDevice, UsbController, UsbDevice
 
 
 class AttachDisk(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -38,12 +38,6 @@ class AttachUsbDevice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     """POST /v1/domains/REF/usb-devices: give a USB device of the host."""
 
     device: UsbDevice
-
-
-class AttachVtpm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """POST /v1/domains/REF/vtpms: attach a virtual TPM."""
-
-    vtpm: Vtpm
 
 
 class DeviceInfo(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Devices of the host that domains own, and what is only listed."""
+"""Devices of the host that domains own."""
 
 from __future__ import annotations
 
@@ -162,61 +162,5 @@ COMMANDS: Final[tuple[Command, ...]] = (
         sentence="Unplug a USB device from a domain's controller.",
         runs="usb:detach",
         counts=(3, 3),
-    ),
-    Command(
-        name="vtpm-list",
-        usage="DOM [-l|--long] [--json]",
-        sentence="List the virtual TPMs of a domain.",
-        runs="other_devices:list_vtpms",
-        options=(_LONG, JSON),
-    ),
-    Command(
-        name="vtpm-attach",
-        origin="xl",
-        usage="DOM backend=DOM [uuid=UUID]",
-        sentence="Attach a virtual TPM to a running domain.",
-        runs="other_devices:attach_vtpm",
-        counts=(2, 3),
-    ),
-    Command(
-        name="vtpm-detach",
-        origin="xl",
-        usage="DOM DEVID|UUID [-f|--force]",
-        sentence="Detach a virtual TPM from a running domain.",
-        runs="other_devices:detach_vtpm",
-        counts=(2, 3),
-        options=(_FORCE,),
-    ),
-    Command(
-        name="console-list",
-        origin="domus",
-        usage="DOM [--json]",
-        sentence="List the consoles of a domain.",
-        runs="other_devices:list_consoles",
-        options=(JSON,),
-    ),
-    Command(
-        name="channel-list",
-        origin="xl",
-        usage="DOM [--json]",
-        sentence="List the channels of a domain.",
-        runs="other_devices:list_channels",
-        options=(JSON,),
-    ),
-    Command(
-        name="vkb-list",
-        origin="xl",
-        usage="DOM [--json]",
-        sentence="List the virtual keyboards of a domain.",
-        runs="other_devices:list_keyboards",
-        options=(JSON,),
-    ),
-    Command(
-        name="9p-list",
-        origin="domus",
-        usage="DOM [--json]",
-        sentence="List the directories that a domain shares with the host.",
-        runs="other_devices:list_9p",
-        options=(JSON,),
     ),
 )

@@ -17,9 +17,11 @@ from domus.model.config import (
     SoundParams,
     UsbController,
     UsbDevice,
+    Vdispl,
     Vkb,
     Vnc,
     Vsnd,
+    Vtpm,
 )
 from domus.model.errors import BadInput
 
@@ -99,14 +101,11 @@ def lists_of_devices(config: DomainConfig, *, on_this_host: bool = True) -> Json
     lists: Json = {
         "vfbs": [_framebuffer(index, vfb) for index, vfb in enumerate(config.framebuffers)],
         "vkbs": [{"devid": index} for index in range(len(config.framebuffers))]
-        + [_vkb(len(config.framebuffers) + index, vkb) for index, vkb in enumerate(config.vkbs)],
+        + [vkb_json(len(config.framebuffers) + index, vkb) for index, vkb in enumerate(config.vkbs)],
         "pcidevs": [pci_json(device) for device in config.pci_devices],
         "usbctrls": [_usbctrl(index, controller) for index, controller in enumerate(config.usb_controllers)],
         "usbdevs": [_usbdev(device, on_this_host) for device in config.usb_devices],
-        "vtpms": [
-            _without_none({"devid": index, "backend_domname": vtpm.backend_domain, "uuid": vtpm.uuid})
-            for index, vtpm in enumerate(config.vtpms)
-        ],
+        "vtpms": [vtpm_json(index, vtpm) for index, vtpm in enumerate(config.vtpms)],
         "channels": [_channel(channel) for channel in config.channels],
         "p9s": [
             _without_none(
@@ -139,21 +138,8 @@ def lists_of_devices(config: DomainConfig, *, on_this_host: bool = True) -> Json
             )
             for index, virtio in enumerate(config.virtios)
         ],
-        "vdispls": [
-            _without_none(
-                {
-                    "devid": index,
-                    "backend_domname": display.backend_domain,
-                    "be_alloc": display.be_alloc or None,
-                    "connectors": [
-                        {"unique_id": screen.unique_id, "width": screen.width, "height": screen.height}
-                        for screen in display.connectors
-                    ],
-                }
-            )
-            for index, display in enumerate(config.vdispls)
-        ],
-        "vsnds": [_vsnd(index, card) for index, card in enumerate(config.vsnds)],
+        "vdispls": [vdispl_json(index, display) for index, display in enumerate(config.vdispls)],
+        "vsnds": [vsnd_json(index, card) for index, card in enumerate(config.vsnds)],
         "dtdevs": [{"path": path} for path in config.dtdevs],
     }
     lists |= {name: getattr(config, name).value.replace("-", "_") for name in _ACTIONS}
@@ -245,7 +231,28 @@ def _channel(channel: Channel) -> Json:
     return made
 
 
-def _vkb(index: int, vkb: Vkb) -> Json:
+def vtpm_json(index: int, vtpm: Vtpm) -> Json:
+    """A virtual TPM."""
+    return _without_none({"devid": index, "backend_domname": vtpm.backend_domain, "uuid": vtpm.uuid})
+
+
+def vdispl_json(index: int, display: Vdispl) -> Json:
+    """A paravirtualized display."""
+    return _without_none(
+        {
+            "devid": index,
+            "backend_domname": display.backend_domain,
+            "be_alloc": display.be_alloc or None,
+            "connectors": [
+                {"unique_id": screen.unique_id, "width": screen.width, "height": screen.height}
+                for screen in display.connectors
+            ],
+        }
+    )
+
+
+def vkb_json(index: int, vkb: Vkb) -> Json:
+    """A paravirtualized keyboard and pointer."""
     made: Json = {"devid": index}
     for name in vkb.__struct_fields__:
         if (value := getattr(vkb, name)) is not None:
@@ -264,7 +271,8 @@ def _sound(params: SoundParams) -> Json:
     return _without_none(made)
 
 
-def _vsnd(index: int, card: Vsnd) -> Json:
+def vsnd_json(index: int, card: Vsnd) -> Json:
+    """A paravirtualized sound card."""
     made: Json = {"devid": index, "short_name": card.short_name, "long_name": card.long_name}
     made["backend_domname"] = card.backend_domain
     made["params"] = _sound(card.params)

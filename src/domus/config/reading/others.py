@@ -48,8 +48,8 @@ def others(reading: Reading) -> None:
         ("p9", "p9s", _p9),
         ("pvcalls", "pvcalls", _pvcalls),
         ("virtio", "virtios", _virtio),
-        ("vdispl", "vdispls", _vdispl),
-        ("vkb", "vkbs", _vkb),
+        ("vdispl", "vdispls", read_vdispl),
+        ("vkb", "vkbs", read_vkb),
         ("dtdev", "dtdevs", _dtdev),
         ("ioports", "ioports", _ioports),
         ("iomem", "iomem", _iomem),
@@ -181,7 +181,8 @@ def _virtio(spec: Spec) -> Virtio | None:
     )
 
 
-def _vdispl(spec: Spec) -> Vdispl | None:
+def read_vdispl(spec: Spec) -> Vdispl | None:
+    """A display, `key=value,key=value`; None: it is wrong, and reported."""
     given = pairs(spec, ("backend", "be-alloc", "connectors"))
     if given is None:
         return None
@@ -198,7 +199,8 @@ def _vdispl(spec: Spec) -> Vdispl | None:
     )
 
 
-def _vkb(spec: Spec) -> Vkb | None:
+def read_vkb(spec: Spec) -> Vkb | None:
+    """A keyboard, `key=value,key=value`; None: it is wrong, and reported."""
     given = pairs(spec, ("backend-type", "unique-id", "backend", *_VKB_FLAGS, *_VKB_NUMBERS))
     if given is None:
         return None

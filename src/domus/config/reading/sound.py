@@ -39,11 +39,12 @@ def sound(reading: Reading) -> None:
         if not isinstance(parts, list | tuple) or not all(isinstance(part, str) for part in parts):
             reading.error("vsnd", f"card {index} must be a list of texts")
             return
-        cards.append(_card(reading, index, list(parts)))
+        cards.append(read_card(reading, index, list(parts)))
     reading.fields["vsnds"] = tuple(card for card in cards if card is not None)
 
 
-def _card(reading: Reading, index: int, parts: list[str]) -> Vsnd | None:
+def read_card(reading: Reading, index: int, parts: list[str]) -> Vsnd | None:
+    """The card of this number; None: it is wrong, and reported."""
     card: dict[str, Any] = {}
     pcms: list[dict[str, Any]] = []
     for part in parts:

@@ -1,18 +1,17 @@
-"""Devices of the host that domains own: PCI, USB; and virtual TPMs."""
+"""Devices of the host that domains own: PCI, USB."""
 
 from __future__ import annotations
 
 import asyncio
 from http import HTTPStatus
 
-from domus.daemon.routes.devices import FORCE, begins
+from domus.daemon.routes.devices import begins
 from domus.daemon.routes.endpoint import Call, Endpoint, number
 from domus.model.errors import DomainNotFound, HostProblem, LibxlError, NotFound
 from domus.model.live import (
     AttachPci,
     AttachUsbController,
     AttachUsbDevice,
-    AttachVtpm,
     HostUsb,
     MakeAssignable,
     PciInfo,
@@ -96,20 +95,6 @@ async def detach_usb(call: Call) -> Operation:
     return await call.xend.domains.passthrough.detach_usb(call.path("ref"), controller, port, who=call.who)
 
 
-async def attach_vtpm(call: Call) -> Operation:
-    """Begin to attach one."""
-    wanted = await call.body(AttachVtpm)
-    return await call.xend.domains.passthrough.attach_vtpm(call.path("ref"), wanted.vtpm, who=call.who)
-
-
-async def detach_vtpm(call: Call) -> Operation:
-    """Begin to take one."""
-    devid = number(call.path("devid"), "devid")
-    return await call.xend.domains.passthrough.detach_vtpm(
-        call.path("ref"), devid, force=call.flag("force"), who=call.who
-    )
-
-
 _PCI, _ASSIGNABLE = "/v1/domains/{ref}/pci", "/v1/host/pci/assignable"
 _CONTROLLERS, _DEVICES = "/v1/domains/{ref}/usb-controllers", "/v1/domains/{ref}/usb-devices"
 
@@ -163,6 +148,4 @@ ENDPOINTS = (
     begins("POST", _DEVICES, attach_usb, "Plug a USB device of the host in.", body=AttachUsbDevice),
     begins("DELETE", f"{_DEVICES}/{{controller}}/{{port}}", detach_usb, "Unplug a USB device."),
     Endpoint("GET", "/v1/host/usb", host_usb, "The USB devices of the host.", answer=list[HostUsb]),
-    begins("POST", "/v1/domains/{ref}/vtpms", attach_vtpm, "Attach a virtual TPM.", body=AttachVtpm),
-    begins("DELETE", "/v1/domains/{ref}/vtpms/{devid}", detach_vtpm, "Detach a virtual TPM.", query=FORCE),
 )

@@ -28,12 +28,14 @@ from domus.daemon.routes import (
     networks,
     operations,
     passthrough,
+    psr,
     root,
     saving,
     scheduling,
     statistics,
     storage,
     vcpus,
+    virtual_devices,
 )
 from domus.daemon.routes.endpoint import Endpoint, Resource
 from domus.daemon.xend import Xend
@@ -52,6 +54,8 @@ ENDPOINTS: Final[tuple[Endpoint, ...]] = (
     *cpupools.ENDPOINTS,
     *debugging.ENDPOINTS,
     *passthrough.ENDPOINTS,
+    *virtual_devices.ENDPOINTS,
+    *psr.ENDPOINTS,
     *console.ENDPOINTS,
     *display.ENDPOINTS,
     *saving.ENDPOINTS,

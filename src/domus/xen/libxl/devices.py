@@ -25,6 +25,9 @@ _VERBS: Final = {
     "usbctrl": ("add", "remove", "destroy"),
     "usbdev": ("add", "remove"),
     "vtpm": ("add", "remove", "destroy"),
+    "vkb": ("add", "remove", "destroy"),
+    "vdispl": ("add", "remove", "destroy"),
+    "vsnd": ("add", "remove", "destroy"),
 }
 _STRUCTS: Final = (*_VERBS, "usbctrlinfo")
 _LISTS: Final = ("pci", "usbctrl", "usbdev")
@@ -61,6 +64,9 @@ PROTOTYPES: Final[Prototypes] = _prototypes() | {
     "libxl_devid_to_device_nic": (c_int, (CTX, DOMID, c_int, STRUCT)),
     "libxl_devid_to_device_usbctrl": (c_int, (CTX, DOMID, c_int, STRUCT)),
     "libxl_devid_to_device_vtpm": (c_int, (CTX, DOMID, c_int, STRUCT)),
+    "libxl_devid_to_device_vkb": (c_int, (CTX, DOMID, c_int, STRUCT)),
+    "libxl_devid_to_device_vdispl": (c_int, (CTX, DOMID, c_int, STRUCT)),
+    "libxl_devid_to_device_vsnd": (c_int, (CTX, DOMID, c_int, STRUCT)),
     "libxl_ctrlport_to_device_usbdev": (c_int, (CTX, DOMID, c_int, c_int, STRUCT)),
     "libxl_device_usbctrl_getinfo": (c_int, (CTX, DOMID, STRUCT, STRUCT)),
     "libxl_device_pci_assignable_add": (c_int, (CTX, STRUCT, c_int)),
@@ -80,6 +86,9 @@ _FINDERS: Final = {
     "usbctrl": "libxl_devid_to_device_usbctrl",
     "usbdev": "libxl_ctrlport_to_device_usbdev",
     "vtpm": "libxl_devid_to_device_vtpm",
+    "vkb": "libxl_devid_to_device_vkb",
+    "vdispl": "libxl_devid_to_device_vdispl",
+    "vsnd": "libxl_devid_to_device_vsnd",
 }
 
 
@@ -90,7 +99,7 @@ class DeviceCalls(Calls):
         """Attach a device; returns it as libxl has it then, with what it chose.
 
         Args:
-            kind: one of disk, nic, pci, usbctrl, usbdev, vtpm.
+            kind: one of disk, nic, pci, usbctrl, usbdev, vtpm, vkb, vdispl, vsnd.
             document: the device as in a list of libxl_domain_config.
 
         Returns:

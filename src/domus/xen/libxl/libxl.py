@@ -14,6 +14,7 @@ from domus.xen.libxl import (
     host,
     lifecycle,
     memory,
+    psr,
     saving,
     scheduling,
     topology,
@@ -33,6 +34,7 @@ class Libxl(
     cpupools.CpupoolCalls,
     topology.TopologyCalls,
     foreign.ForeignMemory,
+    psr.PsrCalls,
 ):
     """Xen's toolstack library, by documents: what it knows comes as the JSON that it prints itself.
 
@@ -67,6 +69,7 @@ class Libxl(
             cpupools,
             topology,
             foreign,
+            psr,
         )
         prototypes = {name: row for area in areas for name, row in area.PROTOTYPES.items()}
         return cls(abi.load(prototypes))

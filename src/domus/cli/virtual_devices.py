@@ -1,4 +1,4 @@
-"""Virtual TPMs, and lists of consoles, channels and keyboards."""
+"""Virtual TPMs, keyboards, displays and sound cards; and lists of consoles and channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from domus.model.config import Vtpm
 from domus.model.errors import NotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from domus.cli.options import Call
+    from domus.model.config import Vdispl, Vkb, Vsnd
     from domus.model.live import DeviceInfo
 
 
@@ -42,7 +45,7 @@ def attach_vtpm(call: Call) -> int:
     if "backend" not in given or given.keys() - {"backend", "uuid"}:
         raise call.wrong("vtpm-attach needs backend=DOM, and takes uuid=UUID", hint="as xl has it")
     vtpm = Vtpm(backend_domain=given["backend"], uuid=given.get("uuid"))
-    carry_out(call.client, lambda: call.client.passthrough.attach_vtpm(domain, vtpm))
+    carry_out(call.client, lambda: call.client.virtual_devices.attach(domain, vtpm))
     return 0
 
 
@@ -53,8 +56,64 @@ def detach_vtpm(call: Call) -> int:
     meant = [each.devid for each in known if place in (str(each.devid), each.backend_nodes.get("uuid"))]
     if not meant:
         raise NotFound(f"Device {place} not connected")
+    return _detach(call, domain, "vtpm", meant[0])
+
+
+def attach_vkb(call: Call) -> int:
+    """`xm vkb-attach DOM backend-type=qemu|linux [KEY=VALUE ...]`."""
+    from domus.config import alone
+
+    return _attach(call, lambda words: alone.vkb(",".join(words)))
+
+
+def attach_vdispl(call: Call) -> int:
+    """`xm vdispl-attach DOM [backend=DOM] [be-alloc=0|1] connectors=ID:WxH[;...]`."""
+    from domus.config import alone
+
+    return _attach(call, lambda words: alone.vdispl(",".join(words)))
+
+
+def attach_vsnd(call: Call) -> int:
+    """`xm vsnd-attach DOM CARD,... PCM,... STREAM,...`."""
+    from domus.config import alone
+
+    return _attach(call, alone.vsnd)
+
+
+def detach_vkb(call: Call) -> int:
+    """`xm vkb-detach DOM DEVID [-f]`."""
+    return _detach_number(call, "vkb")
+
+
+def detach_vdispl(call: Call) -> int:
+    """`xm vdispl-detach DOM DEVID [-f]`."""
+    return _detach_number(call, "vdispl")
+
+
+def detach_vsnd(call: Call) -> int:
+    """`xm vsnd-detach DOM DEVID [-f]`."""
+    return _detach_number(call, "vsnd")
+
+
+def _attach(call: Call, read: Callable[[list[str]], Vkb | Vdispl | Vsnd]) -> int:
+    if len(call.words) < 2:
+        raise call.wrong(f"'xm {call.command.name}' needs a domain and what to attach")
+    domain, *words = call.words
+    device = read(words)
+    carry_out(call.client, lambda: call.client.virtual_devices.attach(domain, device))
+    return 0
+
+
+def _detach_number(call: Call, kind: str) -> int:
+    domain, place = domain_and_device(call)
+    if not place.isascii() or not place.isdecimal():
+        raise call.wrong(f"{place} is not the number of a device", hint=f"xm {kind}-list {domain} has them")
+    return _detach(call, domain, kind, int(place))
+
+
+def _detach(call: Call, domain: str, kind: str, devid: int) -> int:
     force = call.has("force")
-    carry_out(call.client, lambda: call.client.passthrough.detach_vtpm(domain, meant[0], force=force))
+    carry_out(call.client, lambda: call.client.virtual_devices.detach(domain, kind, devid, force=force))
     return 0
 
 
@@ -68,9 +127,19 @@ def list_channels(call: Call) -> int:
     return _plain(call, "console", named=True)
 
 
-def list_keyboards(call: Call) -> int:
+def list_vkbs(call: Call) -> int:
     """`xm vkb-list DOM [--json]`."""
-    return _plain(call, "vkb", named=False)
+    return _plain(call, "vkbd", named=False)  # so it is called in XenStore
+
+
+def list_vdispls(call: Call) -> int:
+    """`xm vdispl-list DOM [--json]`."""
+    return _plain(call, "vdispl", named=False)
+
+
+def list_vsnds(call: Call) -> int:
+    """`xm vsnd-list DOM [--json]`."""
+    return _plain(call, "vsnd", named=False)
 
 
 def list_9p(call: Call) -> int:
