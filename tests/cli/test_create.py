@@ -12,8 +12,9 @@ from typing import cast
 import pytest
 
 from domus.cli import configfile
+from domus.cli.carry_out import interrupts_held
 from domus.cli.configfile import Arguments, arguments
-from domus.cli.create import build, interrupts_held
+from domus.cli.create import build
 from domus.cli.declared import find
 from domus.cli.handover import hand_over, missing_files
 from domus.cli.options import Call
@@ -21,7 +22,7 @@ from domus.cli.target import Local
 from domus.client import Client
 from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig
-from domus.model.errors import BadInput, Cancelled
+from domus.model.errors import BadInput, Cancelled, Conflict
 from domus.model.operation import Operation, OperationState
 
 
@@ -123,6 +124,30 @@ def test_ctrl_c_while_the_request_to_create_is_on_its_way_undoes_it() -> None:
     with pytest.raises(Cancelled, match="nothing is left of it"):
         build(cast(Client, client), CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k")))
     assert client.asked == ["cancel 7", "wait for 7"]
+
+
+class _Late(_Interrupted):
+    """One whose domain is there before the creation can be cancelled."""
+
+    def cancel(self, id: str) -> Operation:
+        raise Conflict("the create of web has ended: done")
+
+    def operation(self, id: str) -> Operation:
+        return _operation(OperationState.DONE, "web")
+
+    def finish(self, operation: Operation, on_change: object = None) -> Operation:
+        return operation
+
+    def destroy(self, ref: str) -> Operation:
+        self.asked.append(f"destroy {ref}")
+        return _operation(OperationState.DONE, "web")
+
+
+def test_ctrl_c_that_comes_when_the_domain_is_there_takes_it_away_again() -> None:
+    client = _Late()
+    with pytest.raises(Cancelled, match="domain web was taken away again"):
+        build(cast(Client, client), CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k")))
+    assert client.asked == ["destroy web"]
 
 
 def test_ctrl_c_while_a_request_is_on_its_way_comes_after_its_answer() -> None:

@@ -151,10 +151,12 @@ def test_a_console_is_typed_into_and_left_and_the_domain_runs_on(xm: Xm) -> None
 
 
 def test_ctrl_c_during_create_undoes_it(xm: Xm) -> None:
-    create = xm.start("create", "-q", "g1.cfg")
-    while "create" not in [operation.kind for operation in xm.host.client().operations()[-1:]]:
-        assert create.poll() is None
-    create.send_signal(signal.SIGINT)
+    with xm.host.client() as client:
+        client.operations()  # connected: what is asked next is answered long before a domain is built
+        create = xm.start("create", "-q", "g1.cfg")
+        while "create" not in [operation.kind for operation in client.operations()[-1:]]:
+            assert create.poll() is None
+        create.send_signal(signal.SIGINT)
     _, err = create.communicate(timeout=60)
     assert create.returncode == 130
     assert err.decode().startswith("Error: interrupted; domain g1 was ")

@@ -1,49 +1,77 @@
-"""Operations on a domain that exists: begun, shown, and taken back by Ctrl-C."""
+"""Operations on a host as a command sees them: begun, followed, and taken back by Ctrl-C."""
 
 from __future__ import annotations
 
+import signal
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from domus.cli.progress import Progress
 from domus.model.errors import Cancelled, Conflict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from domus.client import Client
     from domus.model.operation import Operation
 
 
-def carry_out(client: Client, begin: Callable[[], Operation]) -> Operation:
-    """Begin an operation and wait for its end; Ctrl-C cancels it, and waits until it is undone.
+def carry_out(client: Client, begin: Callable[[], Operation], *, undone: str = "") -> Operation:
+    """Begin an operation and wait for its end; Ctrl-C takes it back, and is told as `undone`.
 
     Raises:
-        Cancelled: by Ctrl-C; the domain is as it was before.
+        Cancelled: by Ctrl-C; everything is as it was before.
     """
-    from domus.cli.create import interrupts_held
-
     operation = None
     try:
         with interrupts_held():
             operation = begin()
-        with Progress() as progress:
-            return client.finish(operation, on_change=progress.show)
+        return _followed(client, operation)
     except KeyboardInterrupt:
         if operation is None:  # it came before the request
             raise
-        return _cancelled(client, operation)
-
-
-def _cancelled(client: Client, operation: Operation) -> Operation:
     what = f"{operation.kind} of {operation.domain}"
     try:
-        client.cancel(operation.id)
-    except Conflict:
-        pass  # it has ended: what it did is done
-    try:
-        done = client.finish(operation)
+        ended = take_back(client, operation)
     except Cancelled:
-        raise Cancelled(f"interrupted; {what} is undone") from None
+        raise Cancelled(f"interrupted; {undone or f'{what} is undone'}") from None
     except KeyboardInterrupt:
         raise Cancelled(f"interrupted; the host goes on undoing {what}") from None
-    return done
+    return ended  # it was done already: too late to take it back
+
+
+def take_back(client: Client, operation: Operation) -> Operation:
+    """Cancel an operation and wait for its end; returns how it ended if it was done before that.
+
+    Raises:
+        Cancelled: nothing is left of it.
+        DomusError: what made it fail.
+    """
+    try:
+        operation = client.cancel(operation.id)
+    except Conflict:
+        operation = client.operation(operation.id)  # it has ended, or cannot be stopped any more
+    return _followed(client, operation)
+
+
+def _followed(client: Client, operation: Operation) -> Operation:
+    with Progress() as progress:
+        return client.finish(operation, on_change=progress.show)
+
+
+@contextmanager
+def interrupts_held() -> Iterator[None]:
+    """Ctrl-C waits until the block is over, so that what was begun there is known and can be undone.
+
+    Raises:
+        KeyboardInterrupt: at the end of the block, if Ctrl-C came meanwhile.
+    """
+    # A handler, not a signal mask: a mask holds for one thread, and the signal would go to another.
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+    if came:
+        raise KeyboardInterrupt

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import signal
 import sys
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from domus.cli import configfile, dryrun
+from domus.cli.carry_out import interrupts_held, take_back
 from domus.cli.progress import Progress
 from domus.model.api import CreateRequest
 from domus.model.errors import Cancelled, DomusError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from domus.cli.options import Call
     from domus.client import Client
     from domus.model.operation import Operation
@@ -70,15 +67,11 @@ def build(client: Client, request: CreateRequest) -> Operation:
 def undo_creation(client: Client, operation: Operation, name: str) -> Operation:
     """Cancel, and wait until nothing is left; a second Ctrl-C no longer waits."""
     try:
-        operation = client.cancel(operation.id)
-        with Progress() as progress:
-            made = client.finish(operation, on_change=progress.show)
+        made = take_back(client, operation)
     except KeyboardInterrupt:
         raise Cancelled(f"interrupted; the host goes on undoing the creation of {name}") from None
-    except DomusError as error:
-        if error.exit_code == Cancelled.exit_code:
-            raise Cancelled(f"interrupted; domain {name} was not created, nothing is left of it") from None
-        raise
+    except Cancelled:
+        raise Cancelled(f"interrupted; domain {name} was not created, nothing is left of it") from None
     # The interrupt came when all was done already: it is the user's wish all the same.
     client.finish(client.destroy(made.uuid or name))
     raise Cancelled(f"interrupted; domain {name} was taken away again")
@@ -102,21 +95,3 @@ def run_with_console(client: Client, made: Operation, *, paused: bool) -> None:
         attach(stream, outlast_input=True, replay=False)
     finally:
         stream.close()
-
-
-@contextmanager
-def interrupts_held() -> Iterator[None]:
-    """Ctrl-C waits until the block is over, so that what was begun there is known and can be undone.
-
-    Raises:
-        KeyboardInterrupt: at the end of the block, if Ctrl-C came meanwhile.
-    """
-    # A handler, not a signal mask: a mask holds for one thread, and the signal would go to another.
-    came: list[int] = []
-    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if came:
-        raise KeyboardInterrupt

@@ -6,7 +6,8 @@ import sys
 from typing import TYPE_CHECKING
 
 from domus.cli import configfile, dryrun
-from domus.cli.create import interrupts_held, run_with_console, undo_creation
+from domus.cli.carry_out import interrupts_held
+from domus.cli.create import run_with_console, undo_creation
 from domus.cli.privileged import refuse_dom0
 from domus.cli.progress import Progress
 from domus.model.errors import Cancelled

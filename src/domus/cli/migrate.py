@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING, Final
 
-from domus.cli.carried import carry_out
+from domus.cli.carry_out import carry_out
 from domus.cli.numbers import integer
 from domus.cli.privileged import DOM0_NAMES
 from domus.model.errors import BadInput, WrongState, from_problem

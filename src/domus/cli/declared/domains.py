@@ -67,8 +67,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-a] [-w] [-H|-R] [DOM]",
         sentence="Ask a domain to shut down.",
         runs="shutdown:shutdown",
-        works="pv pvh hvm",
-        tested="system/test_commands.py domains/test_guest_types.py",
+        works="pv",
+        tested="system/test_commands.py",
         counts=(1, 4),
         options=(
             Option("a", "all", "Every running domain but Domain-0."),
