@@ -32,7 +32,6 @@ done 2>/dev/null
 """
 
 
-@pytest.mark.soak
 def test_the_old_settings_apply_and_what_is_gone_is_logged(
     lab_host: LabHost, guest_config: DomainConfig
 ) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from domus.client import Client
     from domus.lab.host import LabHost
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 #: two ends, at the same address, in VLANs 10 and 20 of a bridge and of a switch
 BRIDGE = """

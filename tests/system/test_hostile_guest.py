@@ -11,7 +11,6 @@ import pytest
 from domus.lab.host import LabHost
 from tests.system.conftest import Xm
 
-# Not seen to pass whole yet: the machine was busy.
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 #: what a guest can write into its own part of XenStore (from domain 0 here, where it lands just the same)
@@ -47,7 +46,7 @@ def nodes(host: LabHost, path: str) -> str:
 
 
 def test_what_a_guest_writes_into_xenstore_harms_nobody(
-    xm: Xm, two: tuple[str, str], lab_host: LabHost, leaves_nothing: None
+    xm: Xm, lab_host: LabHost, leaves_nothing: None, two: tuple[str, str]
 ) -> None:
     mine, other = two
     before = nodes(lab_host, f"/local/domain/0/backend/vbd/{other}")

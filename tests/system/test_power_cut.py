@@ -34,7 +34,6 @@ def cut_power(host: LabHost) -> None:
         process.reap()
 
 
-@pytest.mark.soak
 def test_nothing_acknowledged_is_lost(
     new_host: Callable[[], LabHost], small_guest: tuple[Path, Path], tmp_path: Path
 ) -> None:
