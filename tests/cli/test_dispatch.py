@@ -15,6 +15,14 @@ OLD_NAMES = [command.name for command in everything() if command.origin == "xm"]
 NEW_NAMES = {command.name for command in everything()} - set(OLD_NAMES)
 
 
+RUNNABLE = [each for command in present() for each in (command, *command.verbs)]
+
+
+@pytest.mark.parametrize("command", RUNNABLE, ids=lambda command: command.name)
+def test_what_is_declared_to_run_is_there(command: Command) -> None:
+    assert callable(command.load())
+
+
 def run(capsys: pytest.CaptureFixture[str], line: str) -> tuple[int, str, str]:
     status = main(line.split())
     out, err = capsys.readouterr()

@@ -29,13 +29,11 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="qemu-monitor-command",
         origin="xl",
-        usage="DOM COMMAND ...",
-        sentence="Run a command in the monitor of an HVM domain's QEMU, and print what it says.",
-        runs="debugging:monitor",
-        works="",
+        usage="DOM COMMAND",
+        sentence="Run a command in the monitor of a domain's QEMU, such as 'info block'.",
+        runs="debugging:qemu_monitor_command",
+        works="hvm",
         tested="system/test_hvm.py",
-        counts=(2, 99),
-        listed=False,
     ),
     Command(
         name="trigger",
