@@ -50,8 +50,9 @@ class Xm:
         return done.stdout + (done.stderr if status else "")
 
     def start(self, *words: str) -> subprocess.Popen[bytes]:
-        """Start it and return at once."""
-        return subprocess.Popen([*XM, *words], cwd=self.folder, env=self.env, stderr=subprocess.PIPE)
+        """Start it and return at once; Ctrl-C reaches it also when the tests run in a shell's background."""
+        listening = ["env", "--default-signal=INT", *XM, *words]
+        return subprocess.Popen(listening, cwd=self.folder, env=self.env, stderr=subprocess.PIPE)
 
     def on_a_terminal(self, *words: str) -> int:
         """Start it on a terminal of its own; returns the terminal's other side."""
