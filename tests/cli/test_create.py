@@ -115,14 +115,21 @@ class _Interrupted:
         raise Cancelled("cancelled")
 
 
+def _request() -> CreateRequest:
+    return CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k"))
+
+
 def _operation(state: OperationState, name: str) -> Operation:
     return Operation(id="7", kind="create", domain=name, uuid="", who="", state=state, started=0.0)
 
 
 def test_ctrl_c_while_the_request_to_create_is_on_its_way_undoes_it() -> None:
-    client = _Interrupted()
+    client, request = (
+        _Interrupted(),
+        CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k")),
+    )
     with pytest.raises(Cancelled, match="nothing is left of it"):
-        build(cast(Client, client), CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k")))
+        build(cast(Client, client), lambda: client.create(request), "web")
     assert client.asked == ["cancel 7", "wait for 7"]
 
 
@@ -144,9 +151,9 @@ class _Late(_Interrupted):
 
 
 def test_ctrl_c_that_comes_when_the_domain_is_there_takes_it_away_again() -> None:
-    client = _Late()
+    client, request = _Late(), _request()
     with pytest.raises(Cancelled, match="domain web was taken away again"):
-        build(cast(Client, client), CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k")))
+        build(cast(Client, client), lambda: client.create(request), "web")
     assert client.asked == ["destroy web"]
 
 

@@ -42,6 +42,19 @@ class GuestShell:
             self._used = time.monotonic()
 
 
+#: the other end: a network namespace that is plugged into a bridge for guests
+FAR, FAR6 = "10.66.0.1", "fd66::1"
+_OUTSIDE = f"""
+ip netns add far
+ip link add br66 type bridge
+ip link set br66 up
+ip link add far0 type veth peer name eth0 netns far
+ip link set far0 master br66 up
+ip -n far addr add {FAR}/24 dev eth0
+ip -n far addr add {FAR6}/64 dev eth0 nodad
+ip -n far link set eth0 up
+"""
+
 #: starts a small guest without a disk
 Boot = Callable[..., GuestShell]
 
@@ -50,6 +63,13 @@ def has_card(shell: GuestShell, name: str = "eth0") -> None:
     """Wait until the guest has a card of this name, and set it up."""
     there = f"[ -e /sys/class/net/{name} ]"
     shell.run(f"for i in $(seq 50); do {there} && break; sleep 0.1; done; ip link set {name} up")
+
+
+@pytest.fixture(scope="module")
+def far(lab_host: LabHost) -> LabHost:
+    """The host, with the other end behind its bridge br66."""
+    lab_host.run(["sh", "-e", "-c", _OUTSIDE])
+    return lab_host
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from domus.model.errors import BadInput, Conflict, DomusError, HostProblem, InUs
 from domus.model.firewall import Firewall
 from domus.model.networks import Network, NetworkKind
 from tests.domains.guests import kill_xend
-from tests.network.conftest import Boot, GuestShell, has_card
+from tests.network.conftest import FAR, Boot, GuestShell, has_card
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -23,17 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.lab
 
-#: the other end: a network namespace that is plugged into the guests' bridge
-FAR, OWN, OTHER = "10.66.0.1", "10.66.0.5", "10.66.0.6"
-OUTSIDE = f"""
-ip netns add far
-ip link add br66 type bridge
-ip link set br66 up
-ip link add far0 type veth peer name eth0 netns far
-ip link set far0 master br66 up
-ip -n far addr add {FAR}/24 dev eth0
-ip -n far addr add fd66::1/64 dev eth0 nodad
-ip -n far link set eth0 up
+OWN, OTHER = "10.66.0.5", "10.66.0.6"
+OUTSIDE = """
 ip link add out67 type bridge
 ip addr add 10.67.0.1/24 dev out67
 ip link set out67 up
@@ -42,9 +33,9 @@ RULES = ("allow in tcp 22,80-90 from 10.66.0.0/24", "allow in icmp", "deny in", 
 
 
 @pytest.fixture(scope="module")
-def far(lab_host: LabHost) -> LabHost:
-    lab_host.run(["sh", "-e", "-c", OUTSIDE])
-    return lab_host
+def far(far: LabHost) -> LabHost:
+    far.run(["sh", "-e", "-c", OUTSIDE])
+    return far
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from domus.model.config import Nic
 from domus.model.errors import HostProblem
 from tests.domains.guests import kill_xend
-from tests.network.conftest import Boot, GuestShell, has_card
+from tests.network.conftest import FAR, FAR6, Boot, GuestShell, has_card
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -24,25 +24,6 @@ pytestmark = pytest.mark.lab
 
 MAC, OWN, OWN6 = "00:16:3e:0a:00:01", "10.66.0.5", "fd66::5"
 FORGED_MAC, FORGED, FORGED6 = "00:16:3e:0a:00:99", "10.66.0.99", "fd66::99"
-#: the other end: a network namespace that is plugged into the guests' bridge
-FAR, FAR6 = "10.66.0.1", "fd66::1"
-
-OUTSIDE = f"""
-ip netns add far
-ip link add br66 type bridge
-ip link set br66 up
-ip link add far0 type veth peer name eth0 netns far
-ip link set far0 master br66 up
-ip -n far addr add {FAR}/24 dev eth0
-ip -n far addr add {FAR6}/64 dev eth0 nodad
-ip -n far link set eth0 up
-"""
-
-
-@pytest.fixture(scope="module")
-def far(lab_host: LabHost) -> LabHost:
-    lab_host.run(["sh", "-e", "-c", OUTSIDE])
-    return lab_host
 
 
 @pytest.fixture(scope="module")

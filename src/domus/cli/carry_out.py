@@ -26,7 +26,7 @@ def carry_out(client: Client, begin: Callable[[], Operation], *, undone: str = "
     try:
         with interrupts_held():
             operation = begin()
-        return _followed(client, operation)
+        return followed(client, operation)
     except KeyboardInterrupt:
         if operation is None:  # it came before the request
             raise
@@ -51,10 +51,11 @@ def take_back(client: Client, operation: Operation) -> Operation:
         operation = client.cancel(operation.id)
     except Conflict:
         operation = client.operation(operation.id)  # it has ended, or cannot be stopped any more
-    return _followed(client, operation)
+    return followed(client, operation)
 
 
-def _followed(client: Client, operation: Operation) -> Operation:
+def followed(client: Client, operation: Operation) -> Operation:
+    """Wait for the end of an operation, and show how it gets on."""
     with Progress() as progress:
         return client.finish(operation, on_change=progress.show)
 

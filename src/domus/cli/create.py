@@ -6,12 +6,13 @@ import sys
 from typing import TYPE_CHECKING
 
 from domus.cli import configfile, dryrun
-from domus.cli.carry_out import interrupts_held, take_back
-from domus.cli.progress import Progress
+from domus.cli.carry_out import followed, interrupts_held, take_back
 from domus.model.api import CreateRequest
 from domus.model.errors import Cancelled, DomusError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from domus.cli.options import Call
     from domus.client import Client
     from domus.model.operation import Operation
@@ -36,7 +37,7 @@ def run(call: Call) -> int:
     config = hand_over(loaded.config, call.target)
     with_console = call.has("console_autoconnect")
     request = CreateRequest(config=config, paused=call.has("paused") or with_console)
-    made = build(call.client, request)
+    made = build(call.client, lambda: call.client.create(request), config.name)
     if not call.has("quiet"):
         print(f"Started domain {made.domain or config.name} (id={made.domid})", flush=True)
     if with_viewer:
@@ -46,8 +47,8 @@ def run(call: Call) -> int:
     return 0
 
 
-def build(client: Client, request: CreateRequest) -> Operation:
-    """Create the domain and wait until it is built; Ctrl-C undoes it.
+def build(client: Client, begin: Callable[[], Operation], name: str) -> Operation:
+    """Begin to build the domain of this name and wait until it is built; Ctrl-C undoes it.
 
     Raises:
         Cancelled: by Ctrl-C, and nothing is left of it.
@@ -55,16 +56,15 @@ def build(client: Client, request: CreateRequest) -> Operation:
     operation = None
     try:
         with interrupts_held():
-            operation = client.create(request)
-        with Progress() as progress:
-            return client.finish(operation, on_change=progress.show)
+            operation = begin()
+        return followed(client, operation)
     except KeyboardInterrupt:
         if operation is None:  # it came before the request
             raise
-        return undo_creation(client, operation, request.config.name)
+        return _undo_creation(client, operation, name)
 
 
-def undo_creation(client: Client, operation: Operation, name: str) -> Operation:
+def _undo_creation(client: Client, operation: Operation, name: str) -> Operation:
     """Cancel, and wait until nothing is left; a second Ctrl-C no longer waits."""
     try:
         made = take_back(client, operation)

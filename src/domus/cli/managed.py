@@ -6,10 +6,9 @@ import sys
 from typing import TYPE_CHECKING
 
 from domus.cli import configfile, dryrun
-from domus.cli.carry_out import interrupts_held
-from domus.cli.create import run_with_console, undo_creation
+from domus.cli.carry_out import followed
+from domus.cli.create import build, run_with_console
 from domus.cli.privileged import refuse_dom0
-from domus.cli.progress import Progress
 from domus.model.errors import Cancelled
 
 if TYPE_CHECKING:
@@ -43,25 +42,13 @@ def start(call: Call) -> int:
 
     with_console = call.has("console_autoconnect")
     with_viewer = vncviewer.is_asked_for(call)
-    made = _build(call, name, paused=call.has("paused") or with_console)
+    paused = call.has("paused") or with_console
+    made = build(call.client, lambda: call.client.managed.start(name, paused=paused), name)
     if with_viewer:
         vncviewer.start_beside(call, name)
     if with_console:
         run_with_console(call.client, made, paused=call.has("paused"))
     return 0
-
-
-def _build(call: Call, name: str, *, paused: bool) -> Operation:
-    operation = None
-    try:
-        with interrupts_held():
-            operation = call.client.managed.start(name, paused=paused)
-        with Progress() as progress:
-            return call.client.finish(operation, on_change=progress.show)
-    except KeyboardInterrupt:
-        if operation is None:  # it came before the request
-            raise
-        return undo_creation(call.client, operation, name)
 
 
 def delete(call: Call) -> int:
@@ -86,7 +73,6 @@ def adopt(call: Call) -> int:
 
 def _finish(call: Call, operation: Operation, doing: str) -> None:
     try:
-        with Progress() as progress:
-            call.client.finish(operation, on_change=progress.show)
+        followed(call.client, operation)
     except KeyboardInterrupt:
         raise Cancelled(f"interrupted; the host goes on {doing}") from None

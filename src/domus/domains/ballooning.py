@@ -127,9 +127,11 @@ class Ballooning:
                     )
 
     def _look(self) -> Room:
-        # A domain that is being built has some of what it was promised already.
-        had = {each["uuid"]: int(each["current_memkb"]) for each in self._libxl.list_domains()}
-        awaited = sum(max(0, kib - had.get(uuid, 0)) for uuid, kib in [*self._promised.items()])
+        awaited = 0
+        if promised := [*self._promised.items()]:
+            # A domain that is being built has some of what it was promised already.
+            had = {each["uuid"]: int(each["current_memkb"]) for each in self._libxl.list_domains()}
+            awaited = sum(max(0, kib - had.get(uuid, 0)) for uuid, kib in promised)
         target = self._libxl.memory_target_kib(DOM0)
         free = self._libxl.free_memory_kib() - awaited
         if not self.gives():

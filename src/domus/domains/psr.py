@@ -54,7 +54,8 @@ class Psr:
 
     async def uses(self, kind: Measured, reference: str | None = None) -> list[PsrUse]:
         """What the measured domains use, or one of them. Raises DomainNotFound, WrongState."""
-        return await self._asked(self._uses, kind, await self._chosen(reference))
+        infos = await self._chosen(reference)
+        return await self._asked(self._uses, kind, infos, measured_only=reference is None)
 
     async def shares(self, kind: Shared, reference: str | None = None) -> list[PsrShare]:
         """What domains may use, or one of them. Raises DomainNotFound, WrongState."""
@@ -137,13 +138,13 @@ class Psr:
             code_and_data=bool(about.get("cdp_enabled")),
         )
 
-    def _uses(self, kind: Measured, infos: list[DomainInfo]) -> list[PsrUse]:
+    def _uses(self, kind: Measured, infos: list[DomainInfo], *, measured_only: bool) -> list[PsrUse]:
         if not self._libxl.psr_monitors(_MEASURED[kind]):
             raise HostProblem(f"the host's CPUs do not measure {kind}")
         found = []
         for info in infos:
             domid = info.domid or 0
-            if len(infos) == 1 or self._libxl.psr_is_measured(domid):
+            if not measured_only or self._libxl.psr_is_measured(domid):
                 sockets = {socket: self._use(domid, kind, socket) for socket in self._sockets()}
                 found.append(PsrUse(name=info.name, domid=domid, sockets=sockets))
         return found
