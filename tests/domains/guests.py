@@ -6,11 +6,12 @@ import re
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from domus.model.api import CreateRequest
 from domus.model.config import DomainConfig
-from domus.model.errors import DomusError, Unreachable
+from domus.model.errors import DomainNotFound, DomusError, Unreachable
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -61,6 +62,14 @@ def create(client: Client, config: DomainConfig, *, paused: bool = False) -> int
     operation = client.finish(client.create(CreateRequest(config=config, paused=paused)))
     assert operation.domid is not None
     return operation.domid
+
+
+def take_all_away(client: Client) -> None:
+    """Destroy every guest; one that goes by itself meanwhile is gone too."""
+    for info in client.domains():
+        if info.domid:
+            with suppress(DomainNotFound):
+                client.finish(client.destroy(info.uuid))
 
 
 def wait_until_up(client: Client, name: str) -> None:

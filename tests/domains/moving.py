@@ -21,7 +21,7 @@ from domus.model.errors import DomusError, Unreachable
 from domus.model.migration import MigrateRequest, Partner, Stage
 from domus.model.operation import Operation
 from domus.model.places import TLS_PORT
-from tests.domains.guests import create, eventually, kill_xend, look, typed, wait_until_up
+from tests.domains.guests import create, eventually, kill_xend, look, take_all_away, typed, wait_until_up
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -164,9 +164,7 @@ def a_pair(hosts: tuple[LabHost, LabHost], files: tuple[Path, Path], folder: Pat
     yield pair
     for host in hosts:
         with suppress(Unreachable), host.client() as client:
-            for info in client.domains():
-                if info.domid:
-                    client.finish(client.destroy(info.name))
+            take_all_away(client)
         with suppress(DomusError):
             disks.take_back(host.name, image)
 

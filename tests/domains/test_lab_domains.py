@@ -13,6 +13,7 @@ from domus.model.api import CreateRequest, ShutdownKind
 from domus.model.config import Action, Disk, DomainConfig, Nic
 from domus.model.errors import AlreadyExists, BadInput, DomusError, InUse, NoCapacity, NotFound, Unreachable
 from domus.model.operation import OperationState
+from tests.domains.guests import take_all_away
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -65,9 +66,7 @@ def client(lab_host: LabHost, guest: Guest) -> Iterator[Client]:
     with lab_host.client() as client:
         before = look(lab_host)
         yield client
-        for info in client.domains():
-            if info.domid:
-                client.finish(client.destroy(info.name))
+        take_all_away(client)
         assert look(lab_host) == before
 
 

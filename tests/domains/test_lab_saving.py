@@ -21,7 +21,16 @@ from domus.model.errors import (
     WrongState,
 )
 from domus.model.operation import OperationState
-from tests.domains.guests import at_once, boot_id, create, eventually, kill_xend, look, wait_until_up
+from tests.domains.guests import (
+    at_once,
+    boot_id,
+    create,
+    eventually,
+    kill_xend,
+    look,
+    take_all_away,
+    wait_until_up,
+)
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -38,9 +47,7 @@ def client(lab_host: LabHost, guest_config: DomainConfig) -> Iterator[Client]:
     with lab_host.client() as client:
         before = look(lab_host)
         yield client
-        for info in client.domains():
-            if info.domid:
-                client.finish(client.destroy(info.name))
+        take_all_away(client)
         lab_host.run(["rm", "-f", FILE])
         assert look(lab_host) == before
 

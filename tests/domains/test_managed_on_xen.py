@@ -17,7 +17,7 @@ from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig
 from domus.model.errors import Busy, Conflict, DomainNotFound, DomusError, OutcomeUnknown, Unreachable
 from domus.model.managed import ManagedDomain
-from tests.domains.guests import at_once
+from tests.domains.guests import at_once, take_all_away
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -38,9 +38,7 @@ def client(lab_host: LabHost) -> Iterator[Client]:
     """A client; after the test nothing is managed, and no domain is left."""
     with lab_host.client() as client:
         yield client
-        for info in client.domains():
-            if info.domid != 0:
-                client.finish(client.destroy(info.uuid))
+        take_all_away(client)
         for managed in client.managed.list():
             client.managed.delete(managed.uuid)
         assert [info.domid for info in client.domains()] == [0]

@@ -23,6 +23,11 @@ from domus.model.operation import Operation, OperationState
 
 log = logging.getLogger(__name__)
 
+#: why a domain is busy while that is done which its configuration says for its end
+ENDED, RESTARTED = "it has ended", "it is being restarted"
+#: how long who wants such a domain destroyed waits for that; s. A core dump may take longer.
+_ENDING_S = 30.0
+
 
 class Endings:
     """Ends domains and restarts them. For the event loop.
@@ -58,6 +63,20 @@ class Endings:
         for timer in timers:
             timer.cancel()
         await asyncio.gather(*timers, return_exceptions=True)
+
+    async def carried_out(self, *keys: str) -> bool:
+        """Wait while xend ends a domain with these locks, or builds it anew: was it so, and is it over?
+
+        False also after a while: a core dump may take long.
+        """
+        if not any(self._locks.doing(key) in (ENDED, RESTARTED) for key in keys):
+            return False
+        try:
+            async with asyncio.timeout(_ENDING_S):
+                await self._locks.wait_free(*keys)
+        except TimeoutError:
+            return False
+        return True
 
     def waiting(self, reference: str) -> Kept | None:
         """The domain of this name or uuid that waits to be built anew."""
@@ -124,7 +143,7 @@ class Endings:
     async def on_end(self, info: DomainInfo, kept: Kept) -> None:
         """Carry out what the configuration says for the end that a domain has come to."""
         name, uuid = kept.config.name, kept.uuid
-        await self._locks.take_when_free(name, uuid, domain=name, doing="it has ended")
+        await self._locks.take_when_free(name, uuid, domain=name, doing=ENDED)
         held = True
         try:
             known = self._kept.running(info.uuid, info.domid)
@@ -208,7 +227,7 @@ class Endings:
     async def _restart_when_due(self, kept: Kept) -> None:
         await asyncio.sleep(max(0.0, (kept.restart_due or 0.0) - time.time()))
         keys = (kept.config.name, kept.uuid)
-        await self._locks.take_when_free(*keys, domain=kept.config.name, doing="it is being restarted")
+        await self._locks.take_when_free(*keys, domain=kept.config.name, doing=RESTARTED)
         if self._kept.get(kept.uuid) != kept:
             self._locks.release(*keys)  # destroyed meanwhile
             return

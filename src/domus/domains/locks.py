@@ -64,3 +64,7 @@ class DomainLocks:
     def is_held(self, key: str) -> bool:
         """Somebody works on it."""
         return key in self._held
+
+    def doing(self, key: str) -> str:
+        """What somebody works on it for, as `take` was told; empty: nobody does."""
+        return self._held.get(key, "")

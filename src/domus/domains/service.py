@@ -10,6 +10,7 @@ from __future__ import annotations
 import builtins
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Self
@@ -398,22 +399,31 @@ class Domains:
     async def destroy(self, reference: str, *, who: str) -> Operation:
         """Take a domain away at once, or stop it from being restarted. Once begun it is carried through.
 
+        One that ended by itself just now is first ended as its configuration says: perhaps no more is to do.
+
         Raises:
             DomainNotFound: no such domain.
             Forbidden: domain 0.
             Busy: something else is going on with it.
         """
+        name, uuid, domid = await self._to_destroy(reference)
+        while await self._endings.carried_out(name, uuid):
+            # It may have been taken away, been built anew, or wait for that.
+            with suppress(DomainNotFound):
+                name, uuid, domid = await self._to_destroy(uuid)
+        self._locks.take(name, uuid, domain=name, doing="it is being destroyed")
+        return await self._endings.destroy(name, uuid, domid, who)
+
+    async def _to_destroy(self, reference: str) -> tuple[str, str, int | None]:
+        """Name, uuid and id of a domain; without an id it waits to be built anew."""
         try:
             info = await self.get(reference)
         except DomainNotFound:
             waiting = self._endings.waiting(reference)
             if waiting is None:
                 raise
-            name, uuid, domid = waiting.config.name, waiting.uuid, None
-        else:
-            name, uuid, domid = guest(info, "destroy").name, info.uuid, info.domid
-        self._locks.take(name, uuid, domain=name, doing="it is being destroyed")
-        return await self._endings.destroy(name, uuid, domid, who)
+            return waiting.config.name, waiting.uuid, None
+        return guest(info, "destroy").name, info.uuid, info.domid
 
     async def reset(self, reference: str, *, who: str) -> Operation:
         """Destroy a domain and build it again, from the same configuration; see `Endings.reset`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 from domus.model.domain import DomainInfo, RunState
 from domus.model.errors import Unreachable
 from domus.model.operation import Operation, OperationState
+from tests.domains.guests import take_all_away
 from tests.system.soak.asking import Place
 from tests.system.soak.belief import Answer, Asked, Life, State, outcomes
 from tests.system.soak.traces import STATE, Traces, leftovers, ticks
@@ -77,9 +78,7 @@ class Claims:
     def check_end(self) -> None:
         """Take everything away: memory and files are as they were."""
         with self._host.client() as client:
-            for info in client.domains():
-                if info.domid != 0:
-                    client.finish(client.destroy(info.uuid))
+            take_all_away(client)
             for managed in client.managed.list():
                 client.managed.delete(managed.uuid)
         for place in (*self._places, self._bystander):
