@@ -1,11 +1,16 @@
-"""`xm sysrq`, `trigger`, `button-press`, `debug-keys`, `set-parameters`, `vm-list`; QEMU's monitor."""
+"""`xm sysrq`, `trigger`, `button-press`, `debug-keys`, `set-parameters`, `dt-overlay`, `vm-list`.
+
+And QEMU's monitor.
+"""
 
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from domus.cli.numbers import integer
+from domus.model.debugging import OverlayVerb
 
 if TYPE_CHECKING:
     from domus.cli.options import Call
@@ -55,6 +60,19 @@ def set_parameters(call: Call) -> int:
     if not call.words:
         raise call.wrong("'xm set-parameters' requires 1 arguments.")
     call.client.debugging.set_parameters(" ".join(call.words))
+    return 0
+
+
+def dt_overlay(call: Call) -> int:
+    """`xm dt-overlay add|remove FILE`, `xm dt-overlay attach FILE DOM`."""
+    verb, file, *domain = call.words
+    try:
+        do = OverlayVerb(verb)
+    except ValueError:
+        raise call.wrong(f"unknown verb {verb[:40]!r}", hint=f"one of {', '.join(OverlayVerb)}") from None
+    if len(domain) != (do is OverlayVerb.ATTACH):
+        raise call.wrong("'attach' needs a domain, and nothing else takes one")
+    call.client.debugging.dt_overlay(Path(file).read_bytes(), do, *domain)
     return 0
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from domus.client.networks import Networks
     from domus.client.passthrough import Passthrough
     from domus.client.psr import Psr
+    from domus.client.quotas import Quotas
     from domus.client.saving import Saving
     from domus.client.scheduling import Scheduling
     from domus.client.vcpus import Vcpus
@@ -325,6 +326,13 @@ class Client:
         from domus.client.psr import Psr
 
         return Psr(self.calls)
+
+    @cached_property
+    def quotas(self) -> Quotas:
+        """How much guests may have in XenStore."""
+        from domus.client.quotas import Quotas
+
+        return Quotas(self.calls)
 
     # Operations
 

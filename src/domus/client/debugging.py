@@ -7,6 +7,8 @@ from domus.model.debugging import (
     DebugKeysRequest,
     MonitorAnswer,
     MonitorRequest,
+    OverlayRequest,
+    OverlayVerb,
     ParametersRequest,
     SysrqRequest,
     TriggerRequest,
@@ -41,6 +43,10 @@ class Debugging:
     def set_parameters(self, parameters: str) -> None:
         """Change parameters of Xen's command line while it runs."""
         self._calls.ask("POST", "/v1/host/parameters", ParametersRequest(parameters=parameters))
+
+    def dt_overlay(self, overlay: bytes, do: OverlayVerb, ref: str | None = None) -> None:
+        """Change the host's device tree by a compiled overlay, or give a domain what one brought (Arm)."""
+        self._calls.ask("POST", "/v1/host/dt-overlay", OverlayRequest(overlay=overlay, do=do, domain=ref))
 
     def uptimes(self) -> list[Uptime]:
         """How long all domains have been running, sorted by name."""

@@ -304,6 +304,7 @@ class Hotplug:
         else:
             self._occupants[device] = vbd.occupant(device, nodes)
         if is_new:
+            self._tell()
             self.on_change(device.domid)
         if connected:
             self._settle(device, None)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from domus.model.config import GuestType
-from domus.model.debugging import Uptime
+from domus.model.debugging import OverlayVerb, Uptime
 from domus.model.errors import BadInput, LibxlError, WrongState
 from domus.model.names import DOM0
 
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 #: bytes that Xen takes of a text of parameters (xen/include/public/sysctl.h, XEN_SYSCTL_set_parameter)
 _MOST_PARAMETERS: Final = 1023
+
+#: how a flattened device tree begins (Devicetree Specification, "magic")
+_DEVICE_TREE: Final = b"\xd0\x0d\xfe\xed"
 
 #: characters of a command for QEMU's monitor; its own line has 4095 (QEMU util/readline.c)
 _MOST_MONITOR: Final = 4095
@@ -101,6 +104,28 @@ class Debugging:
                 f"Xen does not take {parameters[:80]!r}: {error.what}",
                 hint="only some of its parameters can change while it runs",
             ) from error
+
+    async def dt_overlay(self, overlay: bytes, do: OverlayVerb, reference: str | None) -> None:
+        """Change the host's device tree, or give a domain what an overlay brought.
+
+        Raises:
+            BadInput: it is no compiled overlay; or a domain is named, or missing, against the verb.
+            DomainNotFound, WrongState.
+            HostProblem: not on this kind of host.
+            LibxlError: Xen refuses it.
+        """
+        if not overlay.startswith(_DEVICE_TREE):
+            raise BadInput(
+                "this is no compiled device tree", hint="dtc -@ -O dtb -o FILE.dtbo FILE.dts makes one"
+            )
+        if (do is OverlayVerb.ATTACH) != (reference is not None):
+            raise BadInput("a domain is named for 'attach', and for nothing else")
+        call, libxl = self._parts.workers.call, self._parts.libxl
+        if reference is None:
+            await call(libxl.dt_overlay, overlay, add=do is OverlayVerb.ADD)
+        else:
+            _, domid = await self._parts.started(reference)
+            await call(libxl.dt_overlay_of_domain, domid, overlay)
 
     async def uptimes(self, references: Collection[str] = ()) -> list[Uptime]:
         """How long domains have been running, sorted by name, or the named ones in the order given.

@@ -41,7 +41,7 @@ class DiskTroubles:
         self._kernel = KernelLog(self._kernel_said)
         self._told: dict[tuple[DeviceRef, str], float] = {}
         self._failed: dict[DeviceRef, int] = {}
-        self._traced: dict[str, float] = {}
+        self._traced: dict[tuple[str, frozenset[DeviceRef]], float] = {}
         self._tracing: set[asyncio.Task[None]] = set()
         self._looking: asyncio.Task[None] | None = None
         self._weighing: asyncio.Task[None] | None = None
@@ -72,8 +72,11 @@ class DiskTroubles:
             else:
                 below.append(occupant)
         now = time.monotonic()
-        if below and now - self._traced.get(error.device, -_TELL_EVERY) >= _TELL_EVERY:
-            self._traced[error.device] = now
+        # A disk that comes meanwhile is looked at, too: another key.
+        failing = (error.device, frozenset(each.device for each in below))
+        if below and now - self._traced.get(failing, -_TELL_EVERY) >= _TELL_EVERY:
+            self._traced = {key: when for key, when in self._traced.items() if now - when < _TELL_EVERY}
+            self._traced[failing] = now
             task = asyncio.create_task(self._trace(number, error, what, below), name="disk that fails")
             self._tracing.add(task)
             task.add_done_callback(self._tracing.discard)

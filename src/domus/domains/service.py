@@ -53,6 +53,7 @@ from domus.domains.operations import Operations
 from domus.domains.parts import Parts, guest
 from domus.domains.passthrough import Passthrough
 from domus.domains.psr import Psr
+from domus.domains.quotas import Quotas
 from domus.domains.reconciling import Reconciling
 from domus.domains.saving import Saving
 from domus.domains.scheduling import Scheduling
@@ -176,6 +177,7 @@ class Domains:
         self.cpupools = Cpupools(self._parts)
         self.debugging = Debugging(self._parts)
         self.psr = Psr(self._parts)
+        self.quotas = Quotas(self._parts)
         self.displays = Displays(self._parts)
         self.acting = Acting(self._parts)
         self._reconciling = Reconciling(self._parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 import msgspec
 
 
@@ -34,6 +36,22 @@ class DebugKeysRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """POST /v1/host/debug-keys: press keys on Xen's console; it answers in its messages."""
 
     keys: str
+
+
+class OverlayVerb(StrEnum):
+    """What is done with a device-tree overlay."""
+
+    ADD = "add"
+    REMOVE = "remove"
+    ATTACH = "attach"
+
+
+class OverlayRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """POST /v1/host/dt-overlay: change the host's device tree (Arm)."""
+
+    overlay: bytes  #: compiled, as dtc makes it
+    do: OverlayVerb
+    domain: str | None = None  #: that gets the overlay's devices, for "attach"
 
 
 class ParametersRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

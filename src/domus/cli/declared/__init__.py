@@ -33,6 +33,7 @@ AREAS: Final = (
     "cpupools",
     "debugging",
     "psr",
+    "quotas",
     "assistance",
     "later",
     "gone",

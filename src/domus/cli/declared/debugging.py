@@ -73,6 +73,17 @@ COMMANDS: Final[tuple[Command, ...]] = (
         tested="system/test_cpus.py",
     ),
     Command(
+        name="dt-overlay",
+        origin="xl",
+        usage="add|remove FILE | attach FILE DOM",
+        sentence="Change the host's device tree, or give a domain what an overlay brought (Arm).",
+        runs="debugging:dt_overlay",
+        works="",
+        tested="domains/test_xenstore_quotas.py",
+        counts=(2, 3),
+        listed=False,
+    ),
+    Command(
         name="vm-list",
         origin="xl",
         usage="[--json]",

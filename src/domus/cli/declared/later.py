@@ -20,9 +20,6 @@ _XLS: Final = (
     _of_xl(
         "remus", "[options] DOM HOST", "Keep a copy of a domain on another host, checkpoint by checkpoint."
     ),
-    _of_xl("dt-overlay", "add|remove FILE", "Change the host's device tree (Arm)."),
-    _of_xl("xenstore-quota-get", "DOM|-g", "Show quotas of XenStore (Xen 4.22 on)."),
-    _of_xl("xenstore-quota-set", "DOM|-g QUOTA=N ...", "Set quotas of XenStore (Xen 4.22 on)."),
 )
 
 _ACM_OBJECT: Final = "dom CONFIG|mgt NAME|res RESOURCE|vif-N NAME"

@@ -10,12 +10,13 @@ from domus.model.debugging import (
     DebugKeysRequest,
     MonitorAnswer,
     MonitorRequest,
+    OverlayRequest,
     ParametersRequest,
     SysrqRequest,
     TriggerRequest,
     Uptime,
 )
-from domus.model.errors import DomainNotFound, Forbidden, LibxlError, WrongState
+from domus.model.errors import BadInput, DomainNotFound, Forbidden, HostProblem, LibxlError, WrongState
 from domus.model.topology import HostTopology
 
 
@@ -47,6 +48,12 @@ async def set_parameters(call: Call) -> None:
     """Change parameters of Xen's."""
     wanted = await call.body(ParametersRequest)
     await call.xend.domains.debugging.set_parameters(wanted.parameters)
+
+
+async def dt_overlay(call: Call) -> None:
+    """Change the host's device tree."""
+    wanted = await call.body(OverlayRequest)
+    await call.xend.domains.debugging.dt_overlay(wanted.overlay, wanted.do, wanted.domain)
 
 
 async def uptimes(call: Call) -> list[Uptime]:
@@ -135,6 +142,15 @@ ENDPOINTS = (
         body=ParametersRequest,
         status=_NO_CONTENT,
         errors=(LibxlError,),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/host/dt-overlay",
+        dt_overlay,
+        "Change the host's device tree, or give a domain what an overlay brought (Arm).",
+        body=OverlayRequest,
+        status=_NO_CONTENT,
+        errors=(BadInput, DomainNotFound, WrongState, HostProblem, LibxlError),
     ),
     Endpoint(
         "GET",

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import ctypes
-from ctypes import POINTER, byref, c_char_p, c_int
+from ctypes import POINTER, byref, c_char_p, c_int, c_uint8, c_uint32
 from typing import Final
 
-from domus.xen.libxl.abi import CTX, STRUCT, TEXT, Prototypes
+from domus.xen.libxl.abi import CTX, DOMID, STRUCT, TEXT, Prototypes
 from domus.xen.libxl.bitmaps import BitmapCalls
 from domus.xen.libxl.calls import Document
 
 #: what a CPU, or the node of a device, has that is not there (libxl.h, LIBXL_CPUTOPOLOGY_INVALID_ENTRY)
 NOT_THERE: Final = 0xFFFFFFFF
+
+# xen/include/public/sysctl.h, XEN_SYSCTL_DT_OVERLAY_*; domctl.h, XEN_DOMCTL_DT_OVERLAY_ATTACH
+_OVERLAY_ADD: Final = 1
+_OVERLAY_REMOVE: Final = 2
+_OVERLAY_ATTACH: Final = 1
 
 _LISTS: Final = {
     "libxl_cputopology": "libxl_get_cpu_topology",
@@ -22,6 +27,9 @@ _LISTS: Final = {
 PROTOTYPES: Final[Prototypes] = {
     "libxl_get_freecpus": (c_int, (CTX, STRUCT)),
     "libxl_set_parameters": (c_int, (CTX, c_char_p)),
+    # Arm only, Xen 4.18 on, and 4.20 on
+    "libxl_dt_overlay": (c_int, (CTX, c_char_p, c_uint32, c_uint8)),
+    "libxl_dt_overlay_domain": (c_int, (CTX, DOMID, c_char_p, c_uint32, c_uint8)),
     **{function: (STRUCT, (CTX, POINTER(c_int))) for function in _LISTS.values()},
     **{f"{kind}_init": (None, (STRUCT,)) for kind in _LISTS},
     **{f"{kind}_to_json": (TEXT, (CTX, STRUCT)) for kind in _LISTS},
@@ -61,6 +69,20 @@ class TopologyCalls(BitmapCalls):
         """
         with self._contexts.lease() as context:
             context.call("libxl_set_parameters", parameters.encode())
+
+    def dt_overlay(self, overlay: bytes, *, add: bool) -> None:
+        """Add a compiled overlay to the host's device tree, or take it out again.
+
+        Raises:
+            LibxlError: Xen refuses it; its messages say why.
+            HostProblem: this host's libxl has no overlays (they are Arm's).
+        """
+        with self._contexts.lease() as context:
+            context.call("libxl_dt_overlay", overlay, len(overlay), _OVERLAY_ADD if add else _OVERLAY_REMOVE)
+
+    def dt_overlay_of_domain(self, domid: int, overlay: bytes) -> None:
+        """Give a domain the devices of an overlay that the host's tree has. Raises as `dt_overlay`."""
+        self._do("libxl_dt_overlay_domain", domid, overlay, len(overlay), _OVERLAY_ATTACH)
 
     def _list(self, kind: str) -> list[Document]:
         number = ctypes.c_int()

@@ -208,6 +208,17 @@ class XenStore(Nodes):
         reply = await self._ask(Operation.CONTROL, wire.strings(command, *parameters), command, None)
         return "\n".join(printable(line) for line in reply.rstrip(b"\0").split(b"\n"))
 
+    async def quota(self, domid: int, name: str) -> int:
+        """How much of something a domain may have (Xen 4.22 on; an older oxenstored is silent)."""
+        payload = wire.strings(str(domid), name)
+        reply = await self._ask(Operation.GET_QUOTA, payload, f"quota {name} of domain {domid}", None)
+        return int(reply.rstrip(b"\0"))
+
+    async def set_quota(self, domid: int, name: str, value: int) -> None:
+        """Set it; 0: as much as it likes."""
+        payload = wire.strings(str(domid), name, str(value))
+        await self._ask(Operation.SET_QUOTA, payload, f"quota {name} of domain {domid}", None)
+
     def _domain(self, operation: Operation, domid: int, *more: int) -> asyncio.Future[bytes]:
         payload = wire.strings(str(domid), *(str(number) for number in more))
         return self._ask(operation, payload, f"domain {domid}", None)
