@@ -26,6 +26,12 @@ def exported(name: str, uuid: str, *numbers: int) -> ExportedDomain:
     return ExportedDomain(uuid=uuid, history=tuple(history))
 
 
+def with_rules(*rules: str) -> ExportedDomain:
+    before = exported("web", U1, 1, 2)
+    first, last = before.history
+    return replace(before, history=(replace(first, config=replace(first.config, firewall=rules)), last))
+
+
 def here(name: str, uuid: str, domid: int | None = None, *, managed: bool = True) -> DomainInfo:
     state = RunState.HALTED if domid is None else RunState.RUNNING
     return DomainInfo(name=name, uuid=uuid, domid=domid, state=state, managed=managed)
@@ -88,6 +94,10 @@ def test_a_running_domain_is_replaced_by_none_but_itself() -> None:
         (Export(cpupools=(CpupoolConfig(name="a/b"),)), "Invalid Pool Name"),
         (Export(cpupools=(CpupoolConfig(name="a"), CpupoolConfig(name="a"))), "'a' is there twice"),
         (Export(domains=(exported("web", U1, 1), exported("www", U1, 1))), "is there twice"),
+        (
+            Export(domains=(with_rules("deny in", "let in"),)),
+            r"firewall of 'web', revision 1: .*'let in'",
+        ),
     ],
 )
 def test_what_no_export_has_is_refused(export: Export, message: str) -> None:

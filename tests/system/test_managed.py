@@ -357,10 +357,13 @@ def test_a_domain_that_xl_made_comes_under_management(
 def test_everything_is_exported_and_comes_back(xm: Xm, kept: str, workplace: Path) -> None:
     xm("config", "set", kept, "memory=104")
     xm("autostart", kept, "--order=3", "--delay=0.5")
+    xm("firewall", "add", kept, "allow in tcp 22")
+    xm("firewall", "add", kept, "deny in")
     before = [
         xm("config", "history", "--json", kept).stdout,
         xm("autostart", "--json").stdout,
         xm("list", "--json", kept).stdout,
+        xm("firewall", "show", "--json", kept).stdout,
     ]
     xm("export", "all.json")
     assert (workplace / "all.json").stat().st_mode & 0o077 == 0
@@ -376,6 +379,7 @@ def test_everything_is_exported_and_comes_back(xm: Xm, kept: str, workplace: Pat
         xm("config", "history", "--json", kept).stdout,
         xm("autostart", "--json").stdout,
         xm("list", "--json", kept).stdout,
+        xm("firewall", "show", "--json", kept).stdout,
     ]
     text = (workplace / "all.json").read_text().replace('"version": 2', '"version": 3')
     done = xm("import", "-", stdin=text, check=False)

@@ -22,6 +22,7 @@ from domus.domains.parts import Parts
 from domus.model.cpupool import CpupoolConfig, check_cpupool_name
 from domus.model.domain import DomainInfo
 from domus.model.errors import AlreadyExists, BadInput, WrongState
+from domus.model.firewall import parse_all
 from domus.model.managed import (
     EXPORT_FORMAT,
     EXPORT_VERSION,
@@ -173,6 +174,12 @@ def check_exported(each: ExportedDomain, where: str) -> None:
     check_domain_name(each.name)
     if each.history[-1].config.uuid != each.uuid:
         raise BadInput(f"the configuration of '{each.name}' has another uuid", where=where)
+    for revision in each.history:
+        try:
+            parse_all(revision.config.firewall)
+        except BadInput as error:
+            told = f"the firewall of '{each.name}', revision {revision.number}: {error.what}"
+            raise BadInput(told, where=where, hint=error.hint) from None
 
 
 def of_version_2(domain: ExportedDomain) -> ExportedDomain:
