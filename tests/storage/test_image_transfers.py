@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,7 +39,7 @@ def target(tmp_path: Path) -> DirectoryStore:
 
 
 def offer(source: DirectoryStore, name: str = "web") -> ImageOffer:
-    there = leaving.layout(source, name)
+    there = leaving.layout(source.find(name))
     return ImageOffer(
         name=name, format=there.format, file_bytes=there.file_bytes, data_bytes=there.data_bytes
     )
@@ -46,9 +47,9 @@ def offer(source: DirectoryStore, name: str = "web") -> ImageOffer:
 
 def pieces(source: DirectoryStore, incoming: Incoming, name: str = "web") -> Iterator[tuple[int, bytes, str]]:
     """What a sender sends."""
-    there = leaving.layout(source, name)
+    there = leaving.layout(source.find(name))
     for number in sorted({*there.pieces, *incoming.pieces}):
-        piece = leaving.piece(source, name, number, there.version)
+        piece = leaving.piece(source.find(name), number, there.version)
         if incoming.pieces.get(number, ZEROS) != digest(piece):
             yield number, piece if digest(piece) else b"", digest(piece)
 
@@ -189,16 +190,16 @@ def test_what_nobody_goes_on_with_is_removed_after_a_week(
 
 
 def test_an_image_that_is_written_or_shares_data_is_not_read(source: DirectoryStore) -> None:
-    there = leaving.layout(source, "web")
+    there = leaving.layout(source.find("web"))
     cloning.clone(source, "web", "child")
     if source.find("child").format is not ImageFormat.RAW:  # where the file system shares no blocks
         with pytest.raises(WrongState, match="shares the data of another one"):
-            leaving.layout(source, "child")
+            leaving.layout(source.find("child"))
     source.remove("child")
     with source.find("web").path.open("r+b") as file:
         file.write(b"changed")
     with pytest.raises(Conflict, match="changed while it is read"):
-        leaving.piece(source, "web", 0, there.version)
+        leaving.piece(source.find("web"), 0, there.version)
     pid = os.fork()
     if not pid:
         with source.find("web").path.open("r+b"):
@@ -207,10 +208,31 @@ def test_an_image_that_is_written_or_shares_data_is_not_read(source: DirectorySt
     try:
         time.sleep(0.5)
         with pytest.raises(InUse, match="writes it"):
-            leaving.layout(source, "web")
+            leaving.layout(source.find("web"))
     finally:
         os.kill(pid, 9)
         os.waitpid(pid, 0)
+
+
+def test_a_clone_is_sent_with_the_data_that_it_shares(source: DirectoryStore) -> None:
+    entry = source.find("web")
+    child = source.directory / "child.qcow2"
+    with source.working() as work, source.changing():
+        source.based_on(entry, work / "image")
+        source.take_in(work / "image", "child", ImageFormat.QCOW2)
+    subprocess.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 4M 64k", child], check=True)
+    wanted = bytearray(entry.path.read_bytes())
+    wanted[PIECE_BYTES : PIECE_BYTES + (64 << 10)] = b"\7" * (64 << 10)
+    with leaving.with_all_its_data(source, source.find("child")) as whole_one:
+        assert whole_one.format is ImageFormat.RAW
+        there = leaving.layout(whole_one)
+        assert there.name == "child"
+        got = b"".join(leaving.piece(whole_one, number, there.version) for number in range(3))
+    assert got[:SIZE] == wanted
+    assert not got[SIZE:].strip(b"\0"), "a disk has whole sectors"
+    assert not list(source.directory.glob(".work-*"))
+    with leaving.with_all_its_data(source, entry) as as_it_is:
+        assert as_it_is == entry
 
 
 def test_a_file_has_as_many_pieces_as_it_takes() -> None:

@@ -68,6 +68,20 @@ def test_an_image_is_sent_and_fetched_with_its_holes(hosts: tuple[LabHost, LabHo
     assert "small" in there.run(["xm", "image", "list"]).stdout
 
 
+def test_a_clone_is_sent_with_the_data_that_it_shares(hosts: tuple[LabHost, LabHost]) -> None:
+    here, there = hosts
+    here.run(["xm", "image", "clone", "small", "child"])
+    # Where the file system shares no blocks it is a qcow2 file over the other's data.
+    here.run(["qemu-io", "-f", "qcow2", "-c", "write -P 7 1M 64k", f"{STORE}/child.qcow2"])
+    here.run(["qemu-img", "convert", f"{STORE}/child.qcow2", "/tmp/wanted"])
+    here.run(["xm", "image", "push", "child", there.name])
+    assert sha256(there, "child") == here.run(["sha256sum", "/tmp/wanted"]).stdout.split()[0]
+    assert ".work" not in here.run(["ls", "-A", STORE]).stdout
+    done = there.run(["xm", "image", "pull", "child", here.name, "--as", "again"], check=False)
+    assert "shares the data of another one" in done.stderr
+    here.run(["xm", "image", "rm", "child", "--force"])
+
+
 def test_what_cannot_be_sent_is_refused_in_one_line(hosts: tuple[LabHost, LabHost]) -> None:
     here, there = hosts
     for words, message in (

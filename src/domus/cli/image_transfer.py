@@ -63,8 +63,11 @@ def send(
     from domus.model.transfers import ZEROS, ImageOffer, digest, pieces_of, whole
     from domus.storage.images import leaving
 
-    with store.claimed(reference, alone=False):
-        there = leaving.layout(store, reference)
+    with (
+        store.claimed(reference, alone=False) as entry,
+        leaving.with_all_its_data(store, entry, report) as source,
+    ):
+        there = leaving.layout(source)
         incoming = images.expect(
             ImageOffer(
                 name=name, format=there.format, file_bytes=there.file_bytes, data_bytes=there.data_bytes
@@ -73,7 +76,7 @@ def send(
         sums = [ZEROS] * pieces_of(there.file_bytes)
         for number in sorted({*there.pieces, *incoming.pieces}):
             _tell(report, f"sending {reference} to {host}", number, there)
-            piece = leaving.piece(store, reference, number, there.version)
+            piece = leaving.piece(source, number, there.version)
             sums[number] = digest(piece)
             if incoming.pieces.get(number, ZEROS) != sums[number]:
                 images.put(incoming.token, number, b"" if sums[number] == ZEROS else piece, sums[number])

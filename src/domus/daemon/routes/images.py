@@ -34,7 +34,7 @@ async def get(call: Call) -> Image:
 
 async def layout(call: Call) -> ImageLayout:
     """What there is to fetch of one."""
-    return await asyncio.to_thread(leaving.layout, places.directory(), call.path("name"))
+    return await asyncio.to_thread(lambda: leaving.layout(places.directory().find(call.path("name"))))
 
 
 async def piece(call: Call) -> Response:
@@ -43,7 +43,7 @@ async def piece(call: Call) -> Response:
     version = call.request.query_params.get("version", "")
 
     def read() -> tuple[bytes, str]:
-        found = leaving.piece(places.directory(), call.path("name"), place, version)
+        found = leaving.piece(places.directory().find(call.path("name")), place, version)
         return found, digest(found)
 
     found, sha256 = await asyncio.to_thread(read)

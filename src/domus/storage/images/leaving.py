@@ -4,27 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 
 from domus.model.errors import Conflict, WrongState
 from domus.model.images import ImageFormat
 from domus.model.transfers import PIECE_BYTES, ImageLayout
-from domus.storage.images import copying, qemu_img, users
-from domus.storage.images.store import DirectoryStore
+from domus.storage.images import copying, names, qemu_img, users
+from domus.storage.images.base import Entry, Store
+from domus.storage.images.names import Report
 
 
-def layout(store: DirectoryStore, reference: str) -> ImageLayout:
+@contextmanager
+def with_all_its_data(store: Store, entry: Entry, report: Report = names.silent) -> Iterator[Entry]:
+    """The image as it is, or, when it shares another one's data, a raw copy of it while the block lasts.
+
+    Args:
+        entry: claimed by the caller.
+
+    Raises:
+        InUse: somebody writes to it.
+        NoCapacity: there is no room for the copy.
+    """
+    users.check_not_written(entry.path, f"image {entry.reference}")
+    if not _shares_data(entry):
+        yield entry
+        return
+    with store.working() as work:
+        copying.need_space(work, copying.data_bytes(entry.path))
+        fresh = work / "image"
+        qemu_img.convert(
+            entry.path,
+            qemu_img.DRIVERS[entry.format.value],
+            fresh,
+            "raw",
+            report,
+            f"copying {entry.reference} with the data that it shares",
+        )
+        yield replace(entry, path=fresh, format=ImageFormat.RAW)
+
+
+def layout(entry: Entry) -> ImageLayout:
     """What there is to fetch of an image.
 
     Raises:
-        NotFound: there is none of that name.
         InUse: somebody writes to it.
         WrongState: it shares the data of another image.
     """
-    entry = store.find(reference)
     users.check_not_written(entry.path, f"image {entry.reference}")
-    if entry.format is not ImageFormat.RAW and (
-        qemu_img.info(entry.path, qemu_img.DRIVERS[entry.format.value]).backing_filename
-    ):
+    if _shares_data(entry):
         raise WrongState(
             f"image {entry.reference} shares the data of another one",
             hint=f"xm image convert {entry.name} NEWNAME, where it is, makes one that has its own",
@@ -44,19 +73,23 @@ def layout(store: DirectoryStore, reference: str) -> ImageLayout:
         )
 
 
-def piece(store: DirectoryStore, reference: str, number: int, version: str) -> bytes:
+def piece(entry: Entry, number: int, version: str) -> bytes:
     """One piece.
 
     Raises:
-        NotFound: there is no such image.
         Conflict: it is not what it was when its layout was read.
     """
-    entry = store.find(reference)
     with entry.path.open("rb") as file:
         found = os.pread(file.fileno(), PIECE_BYTES, number * PIECE_BYTES)
         if _version(os.fstat(file.fileno())) != version:
             raise Conflict(f"image {entry.reference} is changed while it is read", hint="try again")
     return found
+
+
+def _shares_data(entry: Entry) -> bool:
+    if entry.format is ImageFormat.RAW:
+        return False
+    return bool(qemu_img.info(entry.path, qemu_img.DRIVERS[entry.format.value]).backing_filename)
 
 
 def _version(facts: os.stat_result) -> str:
