@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from bench.figures import Figure, median
+from bench.hosts import in_dom0, running, seconds
 from domus.client import Client
 from domus.lab.host import LabHost
 from domus.lab.record import Shape
@@ -61,26 +62,22 @@ class Taken(NamedTuple):
     xl_create: float
 
 
-def crowd(host: LabHost, runs: int) -> list[Figure]:
-    """All figures of one host, which has no guest yet and has room for the crowd."""
-    host.put(XL_CONFIG.encode(), "/root/next.xl")
-    client = host.client()
-    try:
+def crowd(runs: int) -> list[Figure]:
+    """All figures of one host, with room for the crowd."""
+    with running(NAME, shape=SHAPE) as (host,), host.client() as client:
+        host.put(XL_CONFIG.encode(), "/root/next.xl")
         make(client, 0)
         few = measure(host, client, runs)
         for number in range(1, MANY):
             make(client, number)
         many = measure(host, client, runs)
-    finally:
-        client.close()
     return figures(few, many, runs)
 
 
 def make(client: Client, number: int) -> float:
     """One more paused domain; seconds that its creation took."""
     config = DomainConfig(name=f"crowd{number}", kernel=KERNEL, memory_mib=MEMORY_MIB)
-    done = client.finish(client.create(CreateRequest(config=config, paused=True)))
-    return (done.ended or 0.0) - done.started
+    return seconds(client.finish(client.create(CreateRequest(config=config, paused=True))))
 
 
 def measure(host: LabHost, client: Client, runs: int) -> Taken:
@@ -91,19 +88,10 @@ def measure(host: LabHost, client: Client, runs: int) -> Taken:
     for _ in range(runs):
         ours.append(make(client, MANY))
         client.finish(client.destroy(f"crowd{MANY}"))
-        theirs.append(_timed(host, "xl", "create", "-p", "/root/next.xl"))
+        theirs.append(in_dom0(host, "xl", "create", "-p", "/root/next.xl"))
         host.run(["xl", "destroy", "next"])
     api, xm, xl = (median(lists[each]) for each in ("api", "xm", "xl"))
     return Taken(api, xm, xl, median(ours), median(theirs))
-
-
-def _timed(host: LabHost, *words: str) -> float:
-    script = (
-        "import subprocess,sys,time;t=time.perf_counter();"
-        "subprocess.run(sys.argv[1:],check=True,stdout=subprocess.DEVNULL,stderr=subprocess.DEVNULL);"
-        "print(time.perf_counter()-t)"
-    )
-    return float(host.run(["python3", "-c", script, *words], within=120).stdout)
 
 
 def figures(few: Taken, many: Taken, runs: int) -> list[Figure]:

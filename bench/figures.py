@@ -35,6 +35,15 @@ def median(values: list[float]) -> float:
     return statistics.median(values)
 
 
+def against_xl(what: str, pairs: list[tuple[float, float]], aim: float, unit: str = "s") -> Figure:
+    """The ratio of what we took to what xl did; the first pair warms up."""
+    measured = pairs[1:]
+    ours, theirs = (median([pair[side] for pair in measured]) for side in (0, 1))
+    ratio = median([mine / other for mine, other in measured])
+    detail = f"ours {ours:.2f} {unit}, xl {theirs:.2f} {unit}, {len(measured)} pairs"
+    return Figure(what, ratio, aim, "x", detail)
+
+
 def spread(values: list[float]) -> str:
     """From the least to the most."""
     return f"{min(values):.2f}-{max(values):.2f} s, {len(values)} runs"

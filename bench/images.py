@@ -21,6 +21,11 @@ DATA_BYTES = 64 << 20
 SIZE = "2G"
 
 
+def images(runs: int) -> list[Figure]:
+    """Both."""
+    return [cloning(runs), building()]
+
+
 def cloning(runs: int) -> Figure:
     """`xm image clone` of 4 GiB, from the shell."""
     with tempfile.TemporaryDirectory(prefix="domus-bench-") as folder:

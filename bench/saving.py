@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
-from bench.figures import Figure, median
+from bench.figures import Figure, against_xl, median
+from bench.hosts import KERNEL, NAME, RAMDISK, in_dom0, running, seconds, small_guest, until_up
 from domus.client import Client
 from domus.lab.host import LabHost
 from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig, Nic
-from domus.model.operation import Operation
 
 OURS, THEIRS = "bench-xm", "bench-xl"
 
@@ -28,62 +27,42 @@ vif = ["bridge=xenbr0"]
 """
 
 
-def saving(
-    host: LabHost,
-    runs: int,
-    *,
-    in_dom0: Callable[..., float],
-    until_up: Callable[[Client, str], None],
-) -> list[Figure]:
-    """Both guests run all the time; each is saved and restored in its turn.
+def saving(runs: int) -> list[Figure]:
+    """Both guests run all the time; each is saved and restored in its turn."""
+    with running(NAME) as (host,), host.client() as client:
+        small_guest(host)
+        for name in (OURS, THEIRS):
+            host.run(["truncate", "-s", "16M", f"/root/{name}.img"])
+        config = DomainConfig(
+            name=OURS,
+            memory_mib=128,
+            kernel=KERNEL,
+            ramdisk=RAMDISK,
+            cmdline="console=hvc0 quiet",
+            disks=(Disk(vdev="xvda", target=f"/root/{OURS}.img"),),
+            nics=(Nic(bridge="xenbr0"),),
+        )
+        client.finish(client.create(CreateRequest(config=config)))
+        host.put(XL_CONFIG.encode(), f"/root/{THEIRS}.xl")
+        in_dom0(host, "xl", "create", "-e", f"/root/{THEIRS}.xl")
+        for name in (OURS, THEIRS):
+            until_up(client, name)
+        return _saved(host, client, runs)
 
-    Args:
-        in_dom0: seconds that a command takes there.
-        until_up: waits for the small guest.
-    """
-    client = host.client()
-    for name in (OURS, THEIRS):
-        host.run(["truncate", "-s", "16M", f"/root/{name}.img"])
-    config = DomainConfig(
-        name=OURS,
-        memory_mib=128,
-        kernel="/root/kernel",
-        ramdisk="/root/initrd",
-        cmdline="console=hvc0 quiet",
-        disks=(Disk(vdev="xvda", target=f"/root/{OURS}.img"),),
-        nics=(Nic(bridge="xenbr0"),),
-    )
-    client.finish(client.create(CreateRequest(config=config)))
-    host.put(XL_CONFIG.encode(), f"/root/{THEIRS}.xl")
-    in_dom0(host, "xl", "create", "-e", f"/root/{THEIRS}.xl")
-    for name in (OURS, THEIRS):
-        until_up(client, name)
+
+def _saved(host: LabHost, client: Client, runs: int) -> list[Figure]:
     files = {name: f"/root/{name}.save" for name in (OURS, THEIRS)}
     saves, restores, sizes = list[tuple[float, float]](), list[tuple[float, float]](), list[float]()
     for _ in range(runs + 1):
         time.sleep(SETTLING_S)
-        ours = _seconds(client.finish(client.saving.save(OURS, files[OURS])))
+        ours = seconds(client.finish(client.saving.save(OURS, files[OURS])))
         saves.append((ours, in_dom0(host, "xl", "save", THEIRS, files[THEIRS])))
         told = host.run(["stat", "-c", "%s", files[OURS], files[THEIRS]]).stdout.split()
         sizes.append(int(told[0]) / int(told[1]))
-        ours = _seconds(client.finish(client.saving.restore(files[OURS])))
+        ours = seconds(client.finish(client.saving.restore(files[OURS])))
         restores.append((ours, in_dom0(host, "xl", "restore", "-e", files[THEIRS])))
-    for name in (OURS, THEIRS):
-        client.finish(client.destroy(name))
-    client.close()
     return [
-        _against_xl("save, against xl save", saves[1:], 1.0),  # the first of each warms up
-        _against_xl("restore, against xl restore", restores[1:], 1.0),
+        against_xl("save, against xl save", saves, 1.0),
+        against_xl("restore, against xl restore", restores, 1.0),
         Figure("saved file's size, against xl save's", median(sizes), 0.5, "x", "128 MiB, small guest"),
     ]
-
-
-def _seconds(done: Operation) -> float:
-    assert done.ended is not None
-    return done.ended - done.started
-
-
-def _against_xl(what: str, pairs: list[tuple[float, float]], aim: float) -> Figure:
-    mine, other = (median([pair[side] for pair in pairs]) for side in (0, 1))
-    ratio = median([ours / theirs for ours, theirs in pairs])
-    return Figure(what, ratio, aim, "x", f"ours {mine:.2f} s, xl {other:.2f} s, {len(pairs)} pairs")

@@ -123,7 +123,7 @@ def port(guest: str, environment: dict[str, str]) -> Iterator[int]:
 def test_the_display_is_seen_and_takes_keys(port: int, guest: str, inside: InGuest) -> None:
     inside("printf 'seen on the screen\\n' > /dev/tty1")
     name = inside("grep -l 'AT Translated' /sys/class/input/input*/name | head -n 1")
-    keyboard = inside(f"ls {name.removesuffix('/name')} | grep event")
+    keyboard = inside(f"ls {name.removesuffix('/name')} | grep ^event")
     inside(f"(head -c 48 /dev/input/{keyboard} | hexdump -C > /key) &")
     with Viewer(port) as viewer:
         assert guest in viewer.name
@@ -248,7 +248,7 @@ def test_the_firmware_boots_from_the_disk(
 
 def test_the_power_button_is_pressed_in_the_guest(xm: Xm, guest: str, inside: InGuest) -> None:
     button = inside("grep -l 'Power Button' /sys/class/input/input*/name | head -n 1")
-    event = inside(f"ls {button.removesuffix('/name')} | grep event")
+    event = inside(f"ls {button.removesuffix('/name')} | grep ^event")
     inside(f"(head -c 24 /dev/input/{event} | hexdump -C > /button) &")
     xm("button-press", guest, "power")
     eventually(lambda: "01 00 74 00" in inside("cat /button"))  # a key (type 1), KEY_POWER (116)
