@@ -132,6 +132,16 @@ def test_a_guest_that_is_ending_by_itself_can_be_destroyed(
         client.destroy("guest")
 
 
+def test_the_next_one_can_be_created_as_soon_as_its_forerunner_is_not_listed(
+    client: Client, guest_config: DomainConfig
+) -> None:
+    started(client, guest_config)
+    client.shutdown("guest", ShutdownKind.POWEROFF)
+    while any(info.name == "guest" for info in client.domains()):
+        pass  # its devices go after it: no pause here
+    create(client, guest_config, paused=True)
+
+
 @pytest.mark.soak
 def test_a_guest_is_dumped_before_it_is_built_again(
     lab_host: LabHost, client: Client, guest_config: DomainConfig

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from domus.model.errors import DomusError, OutcomeUnknown, Unreachable
 
@@ -22,22 +22,36 @@ if TYPE_CHECKING:
 Report = Callable[[str, float | None], None]
 
 
+class _Way(NamedTuple):
+    """From where to where an image goes, and as what."""
+
+    store: DirectoryStore
+    reference: str
+    name: str
+    host: str
+    images: Images
+    report: Report
+
+
 def push(call: Call) -> int:
     """`xm image push NAME HOST`."""
-    from domus.cli.images import progress, words_of
-    from domus.storage.images import places
-
-    reference, host = words_of(call, 2)
-    name = call.value("as") or reference.partition("@")[0]
-    store = places.directory(call.value("store"))
-    with _remote(host) as images, progress() as report, _resumable():
-        image = send(store, reference, images, name, host, report)
-    print(f"Image {image.name} is on {host} ({image.path}).")
+    with _way(call) as way:
+        image = send(way.store, way.reference, way.images, way.name, way.host, way.report)
+    print(f"Image {image.name} is on {way.host} ({image.path}).")
     return 0
 
 
 def pull(call: Call) -> int:
     """`xm image pull NAME HOST`."""
+    with _way(call) as way:
+        path = fetch(way.store, way.reference, way.images, way.name, way.host, way.report)
+    print(f"Image {way.name} is here: disk=['image:{way.name},xvda,w'] ({path})")
+    return 0
+
+
+@contextmanager
+def _way(call: Call) -> Iterator[_Way]:
+    """What both commands are told: an image, another host, `--as` and `--store`."""
     from domus.cli.images import progress, words_of
     from domus.storage.images import places
 
@@ -45,9 +59,7 @@ def pull(call: Call) -> int:
     name = call.value("as") or reference.partition("@")[0]
     store = places.directory(call.value("store"))
     with _remote(host) as images, progress() as report, _resumable():
-        path = fetch(store, reference, images, name, host, report)
-    print(f"Image {name} is here: disk=['image:{name},xvda,w'] ({path})")
-    return 0
+        yield _Way(store, reference, name, host, images, report)
 
 
 def send(

@@ -381,6 +381,7 @@ class Domains:
         """
         config = filled(prepare.chosen(config), self.guest_defaults)
         keys = (config.name, config.uuid or "")
+        await self._endings.carried_out(*keys)  # one of that name may be going just now
         prepare.check_waiting(config, self._kept.waiting())
         if (managed := self._parts.definitions.holder(config.name, keys[1])) is not None:
             self._parts.check_free(managed.name, "", await self._parts.list())
