@@ -38,9 +38,17 @@ Type=ether
 DHCP=yes
 IPv6AcceptRA=yes
 
+# /etc/hostname goes before a lease's name: systemd-hostnamed would be started in vain.
 [DHCPv4]
 ClientIdentifier=mac
+UseHostname=no
+
+[DHCPv6]
+UseHostname=no
 """
+
+#: SSH over vsock, which Xen has not: it says that it failed at each boot, on the console.
+_SSH_GENERATOR: Final = "systemd/system-generators/systemd-ssh-generator"
 
 _HOST_KEYS: Final = """\
 [Unit]
@@ -144,6 +152,9 @@ def configure(root: Path, wanted: Wanted, root_uuid: str, swap_uuid: str) -> Non
             resolv = root / "etc/resolv.conf"
             resolv.unlink(missing_ok=True)
             resolv.symlink_to("../run/systemd/resolve/stub-resolv.conf")
+    if (root / "usr/lib" / _SSH_GENERATOR).exists():
+        _make_folder(root, (root / "etc" / _SSH_GENERATOR).parent)
+        (root / "etc" / _SSH_GENERATOR).symlink_to("/dev/null")
     _let_in(root, wanted)
     if wanted.user_data:
         seed = "var/lib/cloud/seed/nocloud"
