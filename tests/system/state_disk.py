@@ -1,12 +1,17 @@
-"""xend's state on a disk of the lab host's: its root is in memory, which is small and gone with the power."""
+"""What outlives a lab host's power: a disk of its own, with xend's state or with images.
+
+The lab's root is in memory, which is small and gone with the power.
+"""
 
 from __future__ import annotations
 
+import os
+import signal
 import time
 from pathlib import Path
 from typing import Final
 
-from domus.lab import disks
+from domus.lab import disks, record
 from domus.lab.host import LabHost
 from domus.model.errors import DomusError
 
@@ -25,11 +30,7 @@ def mount(host: LabHost, path: Path, *, empty: bool) -> None:
     Args:
         empty: make a file system first.
     """
-    serial = disks.lend(host.name, path).removeprefix("lun:")
-    device = _device(host, serial)
-    if empty:
-        host.run(["mke2fs", "-q", "-t", "ext4", device])
-    host.run(["mount", "-t", "ext4", device, STATE])
+    plug(host, path, STATE, empty=empty)
     pid = host.run(["cat", "/run/domus/xend.pid"]).stdout
     host.run(["kill", pid.strip()])
     end = time.monotonic() + 300
@@ -44,6 +45,24 @@ def mount(host: LabHost, path: Path, *, empty: bool) -> None:
             pass
         assert time.monotonic() < end, "no new xend"
         time.sleep(0.5)
+
+
+def plug(host: LabHost, path: Path, folder: str, *, empty: bool) -> None:
+    """Mount this disk on a folder of the host's."""
+    device = _device(host, disks.lend(host.name, path).removeprefix("lun:"))
+    if empty:
+        host.run(["mke2fs", "-q", "-t", "ext4", device])
+    host.run(["mkdir", "-p", folder])
+    host.run(["mount", "-t", "ext4", device, folder])
+
+
+def cut_power(host: LabHost) -> None:
+    """No program of the host gets another instruction."""
+    process = record.read(host.name).process
+    assert process is not None
+    os.kill(process.pid, signal.SIGKILL)
+    while host.running:
+        process.reap()
 
 
 def _device(host: LabHost, serial: str) -> str:

@@ -5,8 +5,6 @@ The lab's root is in memory, so xend's state is put on a LUN; the disk is given 
 
 from __future__ import annotations
 
-import os
-import signal
 import threading
 import time
 from collections.abc import Callable
@@ -15,7 +13,6 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from domus.lab import record
 from domus.lab.host import LabHost
 from domus.model.config import DomainConfig
 from domus.model.errors import DomusError
@@ -23,15 +20,6 @@ from domus.model.managed import ManagedDomain
 from tests.system import state_disk
 
 pytestmark = pytest.mark.lab
-
-
-def cut_power(host: LabHost) -> None:
-    """No program of the host gets another instruction."""
-    process = record.read(host.name).process
-    assert process is not None
-    os.kill(process.pid, signal.SIGKILL)
-    while host.running:
-        process.reap()
 
 
 def test_nothing_acknowledged_is_lost(
@@ -68,7 +56,7 @@ def test_nothing_acknowledged_is_lost(
     while len(acknowledged) < 8:
         assert time.monotonic() < end
         time.sleep(0.01)
-    cut_power(first)
+    state_disk.cut_power(first)
     changing.join(60)
     assert not changing.is_alive()
 

@@ -1,9 +1,9 @@
 """Images that come from another host, piece by piece, and become images of the store as wholes.
 
 What has arrived of an image is in `.incoming-NAME.TOKEN` in its store: `data`, sparse, and `pieces`, a line
-with number and SHA-256 for each piece that is durable in it. Whoever is killed, on either side: the next
-transfer of the image goes on from there, under a token of its own, so that the one before cannot meddle. What
-nobody goes on with is removed after a week.
+with number and SHA-256 for each piece that is durable in it. Whoever is killed or loses its power, on either
+side: the next transfer of the image goes on from there, under a token of its own, so that the one before
+cannot meddle. What nobody goes on with is removed after a week.
 """
 
 from __future__ import annotations
@@ -99,6 +99,8 @@ class Arriving:
                 os.fdatasync(data.fileno())
             with (folder / "pieces").open("a") as lines:
                 lines.write(f"{number} {sha256 or '-'}\n")
+                lines.flush()
+                os.fdatasync(lines.fileno())
 
     def finish(self, sha256: str) -> Entry:
         """Let it be an image of the store.
@@ -158,6 +160,7 @@ def _take_over(directory: Path, offer: ImageOffer, folder: Path) -> None:
             is_same = False
         if is_same and (old / "data").exists() and not folder.exists():
             old.rename(folder)
+            copying.sync(directory)
         else:
             shutil.rmtree(old)
     if folder.exists():
@@ -171,6 +174,9 @@ def _take_over(directory: Path, offer: ImageOffer, folder: Path) -> None:
         raise NoCapacity(f"{directory} takes no file of {names.human(offer.file_bytes)}") from error
     (folder / "pieces").touch()
     (folder / "offer").write_bytes(msgspec.json.encode(offer))
+    # A power cut must not take the place of what arrives.
+    for path in (*folder.iterdir(), folder, directory):
+        copying.sync(path)
 
 
 def _offer(folder: Path) -> ImageOffer:
