@@ -330,8 +330,9 @@ async def test_a_transaction_in_which_the_body_fails_is_discarded(server: Server
         peer.end.close()
 
 
-async def test_a_transaction_is_repeated_on_eagain_and_given_up_in_the_end(
-    server: Server, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("refusal", ["EAGAIN", "EIO"])
+async def test_a_transaction_with_others_in_its_way_is_repeated_and_given_up_in_the_end(
+    server: Server, monkeypatch: pytest.MonkeyPatch, refusal: str
 ) -> None:
     monkeypatch.setattr("domus.xen.xenstore.client.TRANSACTION_ATTEMPTS", 3)
     async with await XenStore.connect(server.path) as store:
@@ -345,10 +346,10 @@ async def test_a_transaction_is_repeated_on_eagain_and_given_up_in_the_end(
         transaction = asyncio.create_task(store.transaction(body))
         for _ in range(3):
             peer.answer(await peer.request(), b"9\0")
-            peer.refuse(await peer.request(), "EAGAIN")
+            peer.refuse(await peer.request(), refusal)
         with pytest.raises(XenStoreError) as caught:
             await transaction
-        assert (runs, caught.value.errno_name) == (3, "EAGAIN")
+        assert (runs, caught.value.errno_name) == (3, refusal)
         peer.end.close()
 
 

@@ -91,6 +91,24 @@ async def check_transactions_of_two_clients_lose_no_update() -> None:
         assert await one.read(f"{HOME}/n") == b"20"
 
 
+async def check_a_transaction_may_remove_what_another_client_just_removed_a_part_of() -> None:
+    async with connected() as one, await XenStore.connect(_where) as two:
+        await asyncio.gather(*(one.write(f"{HOME}/tree/{leaf}", "x") for leaf in ("a/b", "c")))
+        runs = 0
+
+        async def body(tx: Transaction) -> None:
+            nonlocal runs
+            runs += 1
+            await tx.list(f"{HOME}/tree")
+            if runs == 1:
+                await two.remove(f"{HOME}/tree/a")
+            await tx.remove(f"{HOME}/tree")  # EIO, the first time
+
+        await one.transaction(body)
+        assert runs == 2
+        assert await one.read(f"{HOME}/tree") is None
+
+
 async def check_a_transaction_is_invisible_until_its_end_and_gone_when_it_fails() -> None:
     async with connected() as store:
 

@@ -29,6 +29,10 @@ _log: Final = logging.getLogger("domus.xenstore")
 TRANSACTION_ATTEMPTS: Final = 30
 _RETRY_WITHIN: Final = 0.1  # seconds, the longest pause between two attempts
 
+#: What xenstored says when others were in a transaction's way. EIO: of a node that is to be removed somebody
+#: else removed a part since the transaction first looked at it (tools/xenstored/core.c, rm_node).
+_IN_THE_WAY: Final = ("EAGAIN", "EIO")
+
 _RECONNECT_FIRST: Final = 0.05  # seconds
 _RECONNECT_LAST: Final = 2.0
 
@@ -111,23 +115,25 @@ class XenStore(Nodes):
                 must not begin another transaction.
 
         Raises:
-            XenStoreError: EAGAIN, after `TRANSACTION_ATTEMPTS` attempts.
+            XenStoreError: EAGAIN or EIO, after `TRANSACTION_ATTEMPTS` attempts; and what `body` raised.
             OutcomeUnknown: the connection was lost while it was committed.
         """
+        met = ""
         for attempt in range(TRANSACTION_ATTEMPTS):
             # Who was in somebody's way waits for its turn among ours, so that those meet no more.
             async with self._repeating if attempt else nullcontext():
                 try:
                     return await self._transact(body)
                 except XenStoreError as error:
-                    if error.errno_name != "EAGAIN":
+                    if error.errno_name not in _IN_THE_WAY:
                         raise
+                    met = error.errno_name
             # Two who meet again and again part when they wait for different times.
             await asyncio.sleep(random.uniform(0, min(0.001 * 2**attempt, _RETRY_WITHIN)))  # noqa: S311
         raise XenStoreError(
             "a XenStore transaction met other changes every time",
             hint=f"given up after {TRANSACTION_ATTEMPTS} attempts; who writes there without end?",
-            errno_name="EAGAIN",
+            errno_name=met,
         )
 
     async def _transact(self, body: Callable[[Transaction], Awaitable[T]]) -> T:
