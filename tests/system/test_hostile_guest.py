@@ -11,7 +11,7 @@ import pytest
 from domus.lab.host import LabHost
 from tests.system.conftest import Xm
 
-pytestmark = [pytest.mark.lab, pytest.mark.soak]
+pytestmark = pytest.mark.lab
 
 #: what a guest can write into its own part of XenStore (from domain 0 here, where it lands just the same)
 HOSTILE = r"""
