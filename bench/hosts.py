@@ -14,6 +14,8 @@ from domus.client import Client
 from domus.lab import guest
 from domus.lab.host import LabHost
 from domus.lab.record import Shape
+from domus.model.api import CreateRequest
+from domus.model.config import DomainConfig
 from domus.model.operation import Operation
 
 #: the host that most is measured on
@@ -72,6 +74,16 @@ def until_up(client: Client, name: str) -> None:
         with client.console(name, write=False) as console:
             while b"is up." not in printed and (piece := console.receive(5.0)):
                 printed += piece
+
+
+def start_small_guest(host: LabHost, client: Client, name: str) -> None:
+    """Have the small guest run without any device, and wait until it is up."""
+    small_guest(host)
+    config = DomainConfig(
+        name=name, memory_mib=128, kernel=KERNEL, ramdisk=RAMDISK, cmdline="console=hvc0 quiet"
+    )
+    client.finish(client.create(CreateRequest(config=config)))
+    until_up(client, name)
 
 
 def in_guest(client: Client, name: str, first: str, words: str) -> float:

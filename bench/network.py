@@ -5,11 +5,10 @@ from __future__ import annotations
 import time
 
 from bench.figures import Figure, against_xl
-from bench.hosts import KERNEL, NAME, RAMDISK, in_guest, running, small_guest, until_up
+from bench.hosts import NAME, in_guest, running, start_small_guest
 from domus.client import Client
 from domus.lab.host import LabHost
-from domus.model.api import CreateRequest
-from domus.model.config import DomainConfig, Nic
+from domus.model.config import Nic
 from domus.model.firewall import Firewall
 
 #: both ends, on a bridge of their own
@@ -48,12 +47,7 @@ RULES = ("allow in icmp", "allow out tcp 5001-5002", "deny in", "deny out")
 def carrying(runs: int) -> list[Figure]:
     """How long a guest sends and gets 8 MiB, ours and xl's in turns."""
     with running(NAME) as (host,), host.client() as client:
-        small_guest(host)
-        config = DomainConfig(
-            name="bench", memory_mib=128, kernel=KERNEL, ramdisk=RAMDISK, cmdline="console=hvc0 quiet"
-        )
-        client.finish(client.create(CreateRequest(config=config)))
-        until_up(client, "bench")
+        start_small_guest(host, client, "bench")
         host.run(["sh", "-c", f"ip link add {BRIDGE} type bridge; ip addr add {DOM0}/24 dev {BRIDGE}"])
         host.run(["ip", "link", "set", BRIDGE, "up"])
         host.put(SERVER.encode(), "/root/serve.py")

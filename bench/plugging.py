@@ -6,11 +6,10 @@ import time
 from collections.abc import Callable
 
 from bench.figures import Figure, against_xl
-from bench.hosts import KERNEL, NAME, RAMDISK, in_dom0, in_guest, running, seconds, small_guest, until_up
+from bench.hosts import NAME, in_dom0, in_guest, running, seconds, start_small_guest
 from domus.client import Client
 from domus.lab.host import LabHost
-from domus.model.api import CreateRequest
-from domus.model.config import Disk, DomainConfig, Nic
+from domus.model.config import Disk, Nic
 from domus.model.operation import Operation
 
 #: seconds that a guest is given to take note of a device that came or went
@@ -20,12 +19,7 @@ SETTLING_S = 2.0
 def plugging(runs: int) -> list[Figure]:
     """Ours and xl's in turns, of one guest."""
     with running(NAME) as (host,), host.client() as client:
-        small_guest(host)
-        config = DomainConfig(
-            name="bench", memory_mib=128, kernel=KERNEL, ramdisk=RAMDISK, cmdline="console=hvc0 quiet"
-        )
-        client.finish(client.create(CreateRequest(config=config)))
-        until_up(client, "bench")
+        start_small_guest(host, client, "bench")
         return [*_attached(host, client, runs), _written(host, client, runs)]
 
 

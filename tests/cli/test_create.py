@@ -124,10 +124,7 @@ def _operation(state: OperationState, name: str) -> Operation:
 
 
 def test_ctrl_c_while_the_request_to_create_is_on_its_way_undoes_it() -> None:
-    client, request = (
-        _Interrupted(),
-        CreateRequest(config=DomainConfig(name="web", memory_mib=64, kernel="k")),
-    )
+    client, request = _Interrupted(), _request()
     with pytest.raises(Cancelled, match="nothing is left of it"):
         build(cast(Client, client), lambda: client.create(request), "web")
     assert client.asked == ["cancel 7", "wait for 7"]

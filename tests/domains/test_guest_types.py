@@ -179,6 +179,7 @@ def test_a_card_comes_is_used_and_goes(guest: Guest) -> None:
     guest.host.run(["ping", "-c", "2", "-W", "5", SECOND_ADDRESS])
     guest.client.finish(guest.client.devices.detach_nic(guest.name, "1"))
     assert "eth1" not in guest.run("ls /sys/class/net")
+    guest.host.run(["ip", "addr", "del", f"{DOM0_SECOND}/24", "dev", "xenbr0"])
 
 
 def test_a_sysrq_shows_in_the_console(guest: Guest) -> None:

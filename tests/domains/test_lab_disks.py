@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from domus.model.config import Disk, DomainConfig
     from domus.model.operation import Event
 
-# Not seen to pass in one run yet: `make soak`.
 pytestmark = pytest.mark.lab
 
 MIB = 1 << 20

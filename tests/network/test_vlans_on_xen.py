@@ -106,9 +106,10 @@ def test_a_guest_is_in_its_vlan_alone(
     before = lab_host.run(["sh", "-c", look]).stdout
     with attached(client, replace(nic, mac=MAC)):
         there = "for i in $(seq 50); do [ -e /sys/class/net/eth0 ] && break; sleep 0.1; done"
-        guest.run(f"{there}; ip link set eth0 up; ip addr add 10.69.0.5/24 dev eth0")
+        guest.run(f"{there}; ip link set eth0 up")
         near_before, other_before = heard(lab_host, near), heard(lab_host, other)
-        guest.run("ping -c 2 -W 10 10.69.0.1")
+        guest.run("ip addr add 10.69.0.5/24 dev eth0; ping -c 2 -W 10 10.69.0.1")
+        assert "10.69.0.5" in lab_host.run(["ip", "-n", near, "neigh"]).stdout
         assert heard(lab_host, near) >= near_before + 2
         assert heard(lab_host, other) == other_before
         assert "10.69.0.5" not in lab_host.run(["ip", "-n", other, "neigh"]).stdout

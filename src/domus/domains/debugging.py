@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from domus.model.config import GuestType
 from domus.model.debugging import OverlayVerb, Uptime
-from domus.model.errors import BadInput, LibxlError, WrongState
+from domus.model.errors import BadInput, HostProblem, LibxlError, WrongState
 from domus.model.names import DOM0
 
 if TYPE_CHECKING:
@@ -121,11 +121,14 @@ class Debugging:
         if (do is OverlayVerb.ATTACH) != (reference is not None):
             raise BadInput("a domain is named for 'attach', and for nothing else")
         call, libxl = self._parts.workers.call, self._parts.libxl
-        if reference is None:
-            await call(libxl.dt_overlay, overlay, add=do is OverlayVerb.ADD)
-        else:
-            _, domid = await self._parts.started(reference)
-            await call(libxl.dt_overlay_of_domain, domid, overlay)
+        domid = None if reference is None else (await self._parts.started(reference))[1]
+        try:
+            if domid is None:
+                await call(libxl.dt_overlay, overlay, add=do is OverlayVerb.ADD)
+            else:
+                await call(libxl.dt_overlay_of_domain, domid, overlay)
+        except HostProblem as error:
+            raise HostProblem(error.what, hint="hosts with a device tree are Arm's") from error
 
     async def uptimes(self, references: Collection[str] = ()) -> list[Uptime]:
         """How long domains have been running, sorted by name, or the named ones in the order given.

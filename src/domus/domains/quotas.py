@@ -78,7 +78,7 @@ class Quotas:
                 "XenStore has no quotas of single domains before Xen 4.22",
                 hint="with -g it is set for all guests",
             )
-        before = {each.name: each.value for each in await self.of_all()}
+        before = {each.name: each.value for each in await self._present(reference)}
         lowest = 1 if domid is None else 0  # xenstored's control command takes no 0
         for name, value in values.items():
             if name not in before:
@@ -91,9 +91,12 @@ class Quotas:
                 await self._set(domid, name, value)
                 done.append(name)
         except (XenStoreError, TimeoutError) as error:
-            for name in done if domid is None else ():
-                await self._set(None, name, before[name])
+            for each in done:
+                await self._set(domid, each, before[each])
             raise HostProblem(f"xenstored does not set quota {name}") from error
+
+    async def _present(self, reference: str | None) -> list[Quota]:
+        return await (self.of_all() if reference is None else self.of(reference))
 
     async def _set(self, domid: int | None, name: str, value: int) -> None:
         async with asyncio.timeout(_WITHIN):

@@ -67,8 +67,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
         usage="[-a] [-w] [-H|-R] [DOM]",
         sentence="Ask a domain to shut down.",
         runs="shutdown:shutdown",
-        works="pv",
-        tested="system/test_commands.py",
+        works="pv pvh hvm",
+        tested="system/test_commands.py system/test_built_guests.py",
         counts=(1, 4),
         options=(
             Option("a", "all", "Every running domain but Domain-0."),
