@@ -81,11 +81,12 @@ def _pages(*numbers: int) -> bytes:
 def test_rounds_are_counted_however_the_stream_is_cut(cut: int) -> None:
     times = iter((0.0, 4.0, 6.0))
     rounds = Rounds(now=lambda: next(times))
-    other = struct.pack("<II", 0xE, 5) + bytes(8)
+    other, emulator = (struct.pack("<II", kind, 5) + bytes(8) for kind in (0x9, 3))
+    checkpoint = struct.pack("<II", 14, 0) + emulator + struct.pack("<II", 4, 0)
     stream = bytes(16) + struct.pack("<II", 1, 0) + bytes(40)
-    stream += other + _pages(0, 1) + _pages(2, 5) + _pages(1, 3, 4) + other + _pages(2)
+    stream += other + _pages(0, 1) + _pages(2, 5) + _pages(1, 3, 4) + other + checkpoint + _pages(2)
     stream += struct.pack("<II", 0, 0) + struct.pack("<II", 2, 3) + bytes(8) + struct.pack("<II", 0, 0)
     for place in range(0, len(stream), cut):
         rounds.feed(memoryview(stream[place : place + cut]))
-    assert rounds.number == 3
+    assert (rounds.number, rounds.checkpoints) == (3, 1)
     assert rounds.changed == 3 * 4096 / 4.0

@@ -41,7 +41,7 @@ def run(call: Call) -> int:
     if call.has("json") and not call.has("dry-run"):
         raise call.wrong("--json is for --dry-run and --list")
     request = MigrateRequest(
-        to=partner(host, _number(call, "port", most=65535)),
+        to=partner(host, number(call, "port", most=65535)),
         live=call.has("live"),
         bandwidth=_bandwidth(call),
         assume_shared=call.has("assume-shared"),
@@ -100,15 +100,16 @@ def partner(host: str, port: int) -> Partner:
 
 def _bandwidth(call: Call) -> int:
     if call.has("bandwidth"):
-        return _number(call, "bandwidth", least=1) * _MEBIBYTE
-    return _number(call, "resource") * 1_000_000 // 8  # 0: no limit, as xm had it
+        return number(call, "bandwidth", least=1) * _MEBIBYTE
+    return number(call, "resource") * 1_000_000 // 8  # 0: no limit, as xm had it
 
 
-def _number(call: Call, option: str, *, least: int = 0, most: int = 1 << 31) -> int:
-    number = integer(call, call.value(option, str(least)))
-    if not least <= number <= most:
-        raise call.wrong(f"option --{option} takes a number from {least} to {most}, not {number}")
-    return number
+def number(call: Call, option: str, *, least: int = 0, most: int = 1 << 31) -> int:
+    """The value of an option, between two bounds; the lower one where it is not given."""
+    given = integer(call, call.value(option, str(least)))
+    if not least <= given <= most:
+        raise call.wrong(f"option --{option} takes a number from {least} to {most}, not {given}")
+    return given
 
 
 def _check(call: Call, name: str, request: MigrateRequest) -> int:

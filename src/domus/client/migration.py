@@ -7,7 +7,17 @@ from collections.abc import Iterable, Iterator
 
 from domus.client.calls import Calls, decode, domain_path
 from domus.client.requests import quote
-from domus.model.migration import Answer, Check, DecideRequest, Digests, MigrateRequest, Move, Offer, Side
+from domus.model.migration import (
+    Answer,
+    Check,
+    DecideRequest,
+    Digests,
+    MigrateRequest,
+    Move,
+    Offer,
+    ReplicateRequest,
+    Side,
+)
 from domus.model.operation import Operation
 
 
@@ -25,8 +35,12 @@ class Migration:
         """Begin to move a domain to another host; returns at once, see `Client.finish`."""
         return self._calls.post(f"{domain_path(ref)}/migrate", request, Operation)
 
+    def replicate(self, ref: str, request: ReplicateRequest) -> Operation:
+        """Begin to keep a domain on another host; it ends by an error, or by `cancel`."""
+        return self._calls.post(f"{domain_path(ref)}/replicate", request, Operation)
+
     def cancel(self, ref: str) -> Operation:
-        """Ask the move of a domain to stop; see `Client.finish` for its end."""
+        """Ask the move of a domain, or its replication, to stop; see `Client.finish` for its end."""
         return self._calls.post(f"{domain_path(ref)}/migrate/cancel", None, Operation)
 
     def decide(self, ref: str, side: Side) -> Move:

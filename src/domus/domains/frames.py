@@ -184,11 +184,13 @@ class Packer:
             if piece is None:
                 yield self._frame(_ALIVE, b"")
                 continue
+            if disks is None:
+                yield self._piece(piece)
+                continue
             if held:
                 yield self._piece(held)
             held = piece
-            if disks is not None:
-                disks.watch()
+            disks.watch()
         if not self._whole:
             raise Cancelled("the stream was abandoned")
         if disks is not None:

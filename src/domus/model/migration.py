@@ -88,6 +88,7 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     memory_bytes: int = 0  #: of libxl's stream
     sent_bytes: int = 0  #: of it as it was sent, packed; with disks that were copied
     copied: tuple[str, ...] = ()  #: targets of disks that were copied, and are on both hosts since
+    replicated: bool = False  #: it stays where it is, and is kept on the other host for the case of its loss
     made: tuple[MadeFile, ...] = ()  #: what was made here for them
 
 
@@ -127,6 +128,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     managed: ExportedDomain | None = None
     assume_shared: bool = False  #: disks of the same path are the same
     copying: Copying | None = None  #: disks that are not shared come, too
+    replicated: bool = False  #: its memory comes in checkpoints, and the last one counts when they end
+    failover_s: int = 0  #: seconds without an answer after which it runs there; 0: a person decides
     check_only: bool = False
 
 
@@ -168,6 +171,20 @@ class MigrateRequest(
     bandwidth: int = 0  #: bytes per second at the most; 0: as fast as it goes
     assume_shared: bool = False  #: disks of the same path are the same, whatever they look like
     copy_storage: Copying | None = None  #: disks that are not shared are copied while it runs
+
+
+class ReplicateRequest(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """POST /v1/domains/REF/replicate: keep a copy of it on another host, checkpoint by checkpoint (Remus)."""
+
+    to: Partner | None = None  #: None: checkpoints go nowhere, which shows what they cost
+    interval_ms: int = 200  #: that it runs between two checkpoints
+    network_buffering: bool = True  #: what it sends is held back until the checkpoint behind it is there
+    network_script: str = ""  #: sets that up; "": Xen's own
+    disk_replication: bool = True  #: its disks are DRBD's, and are checkpointed too
+    unsafe: bool = False  #: it may be done without one of these
+    failover_s: int = 0  #: seconds without an answer after which it runs there; 0: a person decides
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

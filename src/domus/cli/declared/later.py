@@ -11,17 +11,6 @@ def _later(name: str, usage: str, sentence: str) -> Command:
     return Command(name=name, usage=usage, sentence=sentence)
 
 
-def _of_xl(name: str, usage: str, sentence: str) -> Command:
-    return Command(name=name, origin="xl", usage=usage, sentence=sentence, listed=False)
-
-
-#: what xl has besides
-_XLS: Final = (
-    _of_xl(
-        "remus", "[options] DOM HOST", "Keep a copy of a domain on another host, checkpoint by checkpoint."
-    ),
-)
-
 _ACM_OBJECT: Final = "dom CONFIG|mgt NAME|res RESOURCE|vif-N NAME"
 
 COMMANDS: Final[tuple[Command, ...]] = (
@@ -33,5 +22,4 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(name="loadpolicy", usage="FILE", sentence="Load a Flask policy.", listed=False),
     _later("getenforce", "", "Print whether Flask enforces its policy."),
     _later("setenforce", "Enforcing|Permissive|1|0", "Let Flask enforce its policy, or not."),
-    *_XLS,
 )

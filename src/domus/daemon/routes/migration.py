@@ -8,7 +8,16 @@ from typing import Final
 from domus.daemon.routes.endpoint import Call, Endpoint, Query
 from domus.daemon.routes.endpoint import number as whole_number
 from domus.model.errors import BadInput, Busy, Conflict, DomainNotFound, Forbidden, NotFound, WrongState
-from domus.model.migration import Answer, Check, DecideRequest, Digests, MigrateRequest, Move, Offer
+from domus.model.migration import (
+    Answer,
+    Check,
+    DecideRequest,
+    Digests,
+    MigrateRequest,
+    Move,
+    Offer,
+    ReplicateRequest,
+)
 from domus.model.operation import Operation
 
 #: bytes of an offer: a managed domain comes with all its former configurations
@@ -19,6 +28,12 @@ async def migrate(call: Call) -> Operation:
     """Begin to move one."""
     wanted = await call.body(MigrateRequest)
     return await call.xend.domains.migration.sending.migrate(call.path("ref"), wanted, who=call.who)
+
+
+async def replicate(call: Call) -> Operation:
+    """Begin to keep one on another host."""
+    wanted = await call.body(ReplicateRequest)
+    return await call.xend.domains.migration.replicating.replicate(call.path("ref"), wanted, who=call.who)
 
 
 async def check(call: Call) -> Check:
@@ -104,7 +119,7 @@ ENDPOINTS = (
         "POST",
         "/v1/domains/{ref}/migrate/cancel",
         cancel,
-        "Stop a move from here, unless the other host has the domain already or may have it.",
+        "Stop a move from here, or a replication, unless the other host has the domain, or may have it.",
         answer=Operation,
         status=HTTPStatus.ACCEPTED,
         errors=(NotFound, Conflict),
@@ -117,6 +132,16 @@ ENDPOINTS = (
         body=DecideRequest,
         answer=Move,
         errors=(NotFound, Conflict),
+    ),
+    Endpoint(
+        "POST",
+        "/v1/domains/{ref}/replicate",
+        replicate,
+        "Keep a copy of a domain on another host, checkpoint by checkpoint, until a host is lost.",
+        body=ReplicateRequest,
+        answer=Operation,
+        status=HTTPStatus.ACCEPTED,
+        errors=(DomainNotFound, WrongState, Busy, BadInput),
     ),
     Endpoint("GET", "/v1/migrations", list_moves, "The moves that this host remembers.", answer=list[Move]),
     Endpoint(

@@ -20,7 +20,7 @@ from domus.domains.migration import acceptance, checks, copying
 from domus.domains.migration.acceptance import CERTIFIED
 from domus.domains.migration.copying import IncomingDisks
 from domus.domains.migration.moves import Moves
-from domus.domains.migration.settling import ASK_AFTER, Settling
+from domus.domains.migration.settling import ASK_AFTER, Settling, Undecided
 from domus.domains.parts import Parts
 from domus.domains.transfer import check_exported
 from domus.model.config import DomainConfig
@@ -35,7 +35,7 @@ from domus.model.errors import (
     NotFound,
     from_problem,
 )
-from domus.model.migration import INCOMING, Answer, CopiedDisk, MadeFile, Move, Offer, Partner, Stage
+from domus.model.migration import INCOMING, Answer, CopiedDisk, MadeFile, Move, Offer, Partner, Side, Stage
 from domus.model.names import check_domain_name, check_uuid
 from domus.model.settings import Relocation
 from domus.storage.blobs import BlobStore
@@ -52,15 +52,19 @@ _BATCH: Final = 256 << 10
 #: seconds between two reports of what has come
 _TELL_EVERY: Final = 0.5
 
+#: seconds between two questions to a host that is perhaps no more
+_ASK_EVERY: Final = 1.0
+
 _ID: Final = re.compile(r"[0-9a-f]{16}")
 
 
 class _Incoming:
     """A domain that is expected, or arrives."""
 
-    def __init__(self, copied: tuple[CopiedDisk, ...]) -> None:
+    def __init__(self, copied: tuple[CopiedDisk, ...], *, checkpoints: bool) -> None:
         loop = asyncio.get_running_loop()
         self.copied = copied
+        self.checkpoints = checkpoints  #: the last whole one counts, however the stream ends
         self.disks: IncomingDisks | None = None  #: once there is room for them
         self.memory = asyncio.Event()  #: its disks have been copied once: libxl's stream follows
         self.unpacker = Unpacker(
@@ -154,7 +158,7 @@ class Receiving:
             raise
         finally:
             incoming.over.set()
-            if not incoming.unpacker.whole:
+            if not (incoming.unpacker.whole or incoming.checkpoints):
                 incoming.broken = incoming.broken or "the stream broke off"
                 await self._parts.workers.call(incoming.abort.ask)
             incoming.unpacker.end()
@@ -169,7 +173,7 @@ class Receiving:
     async def _expect(
         self, offer: Offer, config: DomainConfig, copied: tuple[CopiedDisk, ...], who: str, address: str
     ) -> None:
-        incoming = _Incoming(copied)
+        incoming = _Incoming(copied, checkpoints=offer.replicated)
         server_name = who.removeprefix("cn:")
         move = Move(
             id=offer.id,
@@ -184,6 +188,7 @@ class Receiving:
             managed=offer.managed,
             copied=tuple(disk.target for disk in copied if not disk.below),
             made=copying.planned(copied, offer.id),
+            replicated=offer.replicated,
         )
 
         async def body(operation: Handle) -> None:
@@ -231,7 +236,10 @@ class Receiving:
             workers, libxl = self._parts.workers, self._parts.libxl
             descriptor, abort = incoming.unpacker.descriptor, incoming.abort
             try:
-                domid = await workers.call_abortably(abort.ask, libxl.restore, document, descriptor, abort)
+                domid = await workers.call_abortably(
+                    abort.ask,
+                    lambda: libxl.restore(document, descriptor, abort, checkpoints=offer.replicated),
+                )
             except (LibxlError, DomusError) as error:
                 why = incoming.broken or error.what
                 raise HostProblem(
@@ -249,10 +257,25 @@ class Receiving:
         await self._moves.change(move.id, stage=Stage.READY, domid=operation.domid())
         await operation.commit(SettleMove(move.id))
         async with operation.step(f"waiting for the word of {other}"):
-            await self._settling.wait_for_news(move.id, ASK_AFTER)
+            if offer.failover_s:
+                await self._fail_over(move, offer.failover_s)
+            elif not offer.replicated:  # else nobody says anything unless asked
+                await self._settling.wait_for_news(move.id, ASK_AFTER)
             move = await self._settling.persist(move.id, tell=operation.say)
         if move.stage is Stage.REFUSED:
             raise Conflict(f"'{config.name}' stays with {other}")
+
+    async def _fail_over(self, move: Move, within: float) -> None:
+        """Ask the other host for its word; when it says nothing for so many seconds, the domain runs here."""
+        until = time.monotonic() + within
+        while (left := until - time.monotonic()) > 0:
+            with suppress(Undecided):
+                await self._settling.settle(move.id)
+                return
+            await self._settling.wait_for_news(move.id, min(left, _ASK_EVERY))
+        with suppress(Conflict):  # it has spoken at the last moment
+            who = f"failover, {move.partner.name} having said nothing for {within:g} s"
+            await self._settling.decide(move.uuid, Side.HERE, who=who)
 
     async def _make_room(self, offer: Offer, config: DomainConfig, move: Move, incoming: _Incoming) -> None:
         """Make the files for disks that are copied, and open all that are."""
@@ -299,7 +322,7 @@ class Receiving:
             await asyncio.wait_for(incoming.over.wait(), SILENT_WITHIN)
         except TimeoutError:
             incoming.broken = "the stream does not end"
-        if not incoming.unpacker.whole:
+        if not (incoming.unpacker.whole or incoming.checkpoints):
             raise HostProblem(f"Restore failed: {incoming.broken}")
 
     async def _feed(self, incoming: _Incoming, pieces: AsyncIterator[bytes]) -> None:

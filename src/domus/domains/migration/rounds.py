@@ -18,8 +18,10 @@ _COUNT: Final = struct.Struct("<II")  # pages of a record of pages, reserved
 _LIBXL_START: Final = 16  # bytes
 _LIBXC_START: Final = 24 + 16  # image header and domain header
 _LIBXL_LIBXC: Final = 1  # the libxl record behind which libxc's stream stands
+_LIBXL_CHECKPOINT_END: Final = 4  #: libxc's stream goes on behind it
 _LIBXC_END: Final = 0
 _LIBXC_PAGES: Final = 1
+_LIBXC_CHECKPOINT: Final = 14  #: libxl's records follow, up to the end of the checkpoint
 _PFN: Final = (1 << 52) - 1  # without the page's type
 _PAGE: Final = 4096
 _MOST_PAGES: Final = 1 << 20  # of a record; libxc sends 1024
@@ -33,6 +35,7 @@ class Rounds:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self.number = 0  #: of the round that is being sent, from 1; 0: none has begun
+        self.checkpoints = 0  #: that are whole; there are none unless it is replicated
         self.changed = 0.0  #: bytes that the guest changed in each second, as of the last whole round
         self._now = now
         self._last = -1  #: page number
@@ -67,6 +70,9 @@ class Rounds:
         kind, length = _RECORD.unpack(head)
         if kind == _LIBXL_LIBXC:
             self._expect(self._libxc_starts, _LIBXC_START)
+        elif kind == _LIBXL_CHECKPOINT_END:
+            self.checkpoints += 1
+            self._expect(self._libxc_record, _RECORD.size)
         self._skip = _padded(length)
 
     def _libxc_starts(self, _: bytes) -> None:
@@ -74,7 +80,7 @@ class Rounds:
 
     def _libxc_record(self, head: bytes) -> None:
         kind, length = _RECORD.unpack(head)
-        if kind == _LIBXC_END:
+        if kind in (_LIBXC_END, _LIBXC_CHECKPOINT):
             self._expect(self._libxl_record, _RECORD.size)
         elif kind == _LIBXC_PAGES and length > _COUNT.size:
             self._body = _padded(length) - _COUNT.size

@@ -84,7 +84,7 @@ class Sending:
         info, domid = await self._saving.running(reference, "migrate")
         link = self._connect(request.to)
         try:
-            offer, problems, remarks = await self._offer(info, domid, request)
+            offer, problems, remarks = await self.offer(info, domid, request)
             answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
         finally:
             link.close()
@@ -133,11 +133,11 @@ class Sending:
     ) -> None:
         other = request.to.name
         async with operation.step(f"asking {other}"):
-            offer, problems, remarks = await self._offer(info, domid, request)
+            offer, problems, remarks = await self.offer(info, domid, request)
             if problems:
                 answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
-                raise _refusal(other, (*problems, *answer.problems))
-            copied = await self._agree(offer, link, other)
+                raise refusal(other, (*problems, *answer.problems))
+            copied = await self.agree(offer, link, other)
         known = await self._compared(operation, link, offer.id, copied)
         move = Move(
             id=offer.id,
@@ -175,12 +175,12 @@ class Sending:
         if move.stage is Stage.KEPT:
             raise Conflict(f"'{info.name}' stays here: {move.told}", where=other)
 
-    async def _agree(self, offer: Offer, link: Link, other: str) -> tuple[CopiedDisk, ...]:
+    async def agree(self, offer: Offer, link: Link, other: str) -> tuple[CopiedDisk, ...]:
         """Have the other host expect it; returns the disks that it needs."""
         for _ in range(2):
             answer = await self._parts.workers.call(link.offer, offer)
             if answer.problems:
-                raise _refusal(other, answer.problems)
+                raise refusal(other, answer.problems)
             if not answer.missing:
                 return answer.copied
             for image in answer.missing:
@@ -188,9 +188,10 @@ class Sending:
                 await self._parts.workers.call(link.put_image, path)
         raise HostProblem(f"{other} asks again and again for the same kernel", where=other)
 
-    async def _offer(
+    async def offer(
         self, info: DomainInfo, domid: int, request: MigrateRequest
     ) -> tuple[Offer, list[Problem], list[str]]:
+        """What the other host is told of it, what is in the way, and what is good to know."""
         parts = self._parts
         document = await parts.workers.call(parts.libxl.retrieve_config, domid)
         kept = parts.kept.running(info.uuid, domid)
@@ -339,9 +340,9 @@ class Sending:
 
         try:
             async with meter.telling():
-                await _both(save(), send())
+                await both(save(), send())
         except LibxlError as error:
-            raise _save_failure(error, domid) from error
+            raise save_failure(error, domid) from error
         finally:
             packer.close()
 
@@ -353,7 +354,7 @@ class Sending:
         ]
 
 
-async def _both(saving: Awaitable[None], sending: Awaitable[None]) -> None:
+async def both(saving: Awaitable[None], sending: Awaitable[None]) -> None:
     """Wait for both; when one fails the other is ended. What made the first fail is raised.
 
     When both have failed at once, what the other host said counts for more than libxl's broken pipe.
@@ -376,7 +377,8 @@ async def _both(saving: Awaitable[None], sending: Awaitable[None]) -> None:
         raise Cancelled("the migration was stopped")
 
 
-def _refusal(other: str, problems: tuple[Problem, ...]) -> DomusError:
+def refusal(other: str, problems: tuple[Problem, ...]) -> DomusError:
+    """All that is in the way, as one error."""
     if len(problems) == 1:
         error = from_problem(problems[0])
         return type(error)(f"{error.what} (from {other})", where=error.where, hint=error.hint)
@@ -384,7 +386,8 @@ def _refusal(other: str, problems: tuple[Problem, ...]) -> DomusError:
     return Conflict(f"{len(problems)} things are in the way: {told}", where=other, hint="see --dry-run")
 
 
-def _save_failure(error: LibxlError, domid: int) -> DomusError:
+def save_failure(error: LibxlError, domid: int) -> DomusError:
+    """What it means that libxl could not write a domain's memory."""
     text = error.what
     if "acknowledge suspend" in text or "did not suspend" in text or "timed out" in text.lower():
         return WrongState(

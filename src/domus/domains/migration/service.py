@@ -6,6 +6,7 @@ from domus.domains.journal import SettleMove
 from domus.domains.migration.link import Connect, Link
 from domus.domains.migration.moves import Moves
 from domus.domains.migration.receiving import Receiving
+from domus.domains.migration.replicating import Replicating
 from domus.domains.migration.sending import Sending
 from domus.domains.migration.settling import Settling
 from domus.domains.parts import Parts
@@ -28,6 +29,7 @@ class Migration:
         self.moves = moves
         self.settling = Settling(parts, moves, saving, connect)
         self.sending = Sending(parts, store, saving, moves, self.settling, connect)
+        self.replicating = Replicating(parts, saving, moves, self.sending, connect)
         self.receiving = Receiving(parts, store, moves, self.settling)
 
     async def start(self) -> None:
@@ -46,7 +48,7 @@ class Migration:
             await self.settling.persist(record.id)
 
     def cancel(self, reference: str) -> Operation:
-        """Stop the migration of a domain from here.
+        """Stop the migration of a domain from here, or its replication.
 
         Raises:
             NotFound: none is under way.
@@ -54,7 +56,7 @@ class Migration:
         """
         operations = self._parts.operations
         for operation in operations.list():
-            is_open = operation.kind == "migrate" and not operation.state.final
+            is_open = operation.kind in ("migrate", "replicate") and not operation.state.final
             if is_open and reference in (operation.domain, operation.uuid):
                 return operations.cancel(operation.id)
         raise NotFound(f"no migration of '{reference[:128]}' is under way here")

@@ -25,6 +25,10 @@ class Uuid(ctypes.Structure):
 
 PROTOTYPES: Final[Prototypes] = {
     "libxl_domain_suspend": (c_int, (CTX, DOMID, c_int, c_int, POINTER(AsyncopHow))),
+    "libxl_domain_remus_start": (c_int, (CTX, STRUCT, DOMID, c_int, c_int, POINTER(AsyncopHow))),
+    "libxl_domain_remus_info_init": (None, (STRUCT,)),
+    "libxl_domain_remus_info_dispose": (None, (STRUCT,)),
+    "libxl_domain_remus_info_from_json": (c_int, (CTX, STRUCT, c_char_p)),
     "libxl_domain_resume": (c_int, (CTX, DOMID, c_int, HOW)),
     "libxl_domain_restore_params_init": (None, (STRUCT,)),
     "libxl_domain_restore_params_dispose": (None, (STRUCT,)),
@@ -46,6 +50,9 @@ PROTOTYPES: Final[Prototypes] = {
 
 #: the stream that every Xen since 4.6 writes (xl.h, XL_MANDATORY_FLAG_STREAMv2)
 _STREAM: Final = {"stream_version": 2}
+
+#: libxl_types.idl, libxl_checkpointed_stream
+_REMUS: Final = {"checkpointed_stream": 1}
 
 #: libxl.h, LIBXL_SUSPEND_LIVE: the domain runs while its memory is written, in rounds
 _LIVE: Final = 2
@@ -72,6 +79,22 @@ class Saving(Calls):
             arguments = (domid, fd, _LIVE if live else 0, byref(abort.how))
             context.call_abortably("libxl_domain_suspend", *arguments, abort=abort, domid=domid)
 
+    def replicate(self, domid: int, fd: int, info: Document, abort: Abort) -> None:
+        """Write a domain's memory to `fd`, then what changes of it, for as long as that is taken (Remus).
+
+        The domain is suspended for each checkpoint. When this ends it may be, and be let go on by `resume`.
+
+        Args:
+            info: libxl_domain_remus_info.
+
+        Raises:
+            LibxlError: nobody takes it any more, the guest does not suspend itself, or it has ended.
+            Cancelled: by `abort`.
+        """
+        with self._contexts.lease() as context, self._filled(context, "libxl_domain_remus_info", info) as how:
+            arguments = (how, domid, fd, -1, byref(abort.how))
+            context.call_abortably("libxl_domain_remus_start", *arguments, abort=abort, domid=domid)
+
     def resume(self, domid: int) -> None:
         """Let a domain go on that has suspended itself for `save`.
 
@@ -80,22 +103,24 @@ class Saving(Calls):
         """
         self._do("libxl_domain_resume", domid, 1, None)
 
-    def restore(self, document: Document, fd: int, abort: Abort) -> int:
+    def restore(self, document: Document, fd: int, abort: Abort, *, checkpoints: bool = False) -> int:
         """Build a domain from what `save` wrote, and leave it paused; returns its domid.
 
         Args:
             document: libxl_domain_config; its devices must be those that it was saved with.
             fd: at the beginning of libxl's stream.
+            checkpoints: it is `replicate` that writes: the last whole checkpoint counts when the stream ends.
 
         Raises:
             LibxlError: the stream is damaged, or of another kind of machine; nothing is left of the domain.
             Cancelled: by `abort`.
         """
         domid = ctypes.c_uint32(abi.INVALID_DOMID)
+        how = _STREAM | _REMUS if checkpoints else _STREAM
         with (
             self._contexts.lease() as context,
             self._config(context, document) as config,
-            self._filled(context, "libxl_domain_restore_params", _STREAM) as params,
+            self._filled(context, "libxl_domain_restore_params", how) as params,
         ):
             arguments = (config, byref(domid), fd, -1, params, byref(abort.how), None)
             context.call_abortably("libxl_domain_create_restore", *arguments, abort=abort)
