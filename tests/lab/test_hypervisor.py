@@ -41,6 +41,17 @@ def test_what_is_missing_for_a_build_is_named_with_its_packages(monkeypatch: pyt
     assert "sudo apt install apt dpkg-dev" in (refused.value.hint or "")
 
 
+def test_another_source_of_the_same_branch_will_do_the_newest_first() -> None:
+    listed = ["4.17.5+72-g01-1", "4.17.10-1", "4.17.7+13-g24-0+deb12u1", "4.20.0-1", "4.1.7-1", "4.17.10-1"]
+    assert hypervisor.candidates("4.17.7+13-g24-0+deb12u1", listed) == [
+        "4.17.7+13-g24-0+deb12u1",
+        "4.17.10-1",
+        "4.17.5+72-g01-1",
+    ]
+    assert hypervisor.candidates("4.20.5-1", listed) == ["4.20.5-1", "4.20.0-1"]
+    assert hypervisor.candidates("4.1.9-1", listed) == ["4.1.9-1", "4.1.7-1"]
+
+
 def test_the_policy_is_the_third_module_and_flask_enforces_it() -> None:
     plain = machine.command_line(a_machine(None), qmp_fd=3, boot=True)
     full = machine.command_line(a_machine(Path("/full")), qmp_fd=3, boot=True)

@@ -14,7 +14,6 @@ from domus.model.errors import BadInput
 if TYPE_CHECKING:
     from domus.cli.options import Call
     from domus.lab.host import LabHost
-    from domus.lab.record import Hypervisor
 
 
 def run(call: Call) -> int:
@@ -27,7 +26,7 @@ def up(call: Call) -> int:
     from domus.lab import accel
     from domus.lab.host import LabHost
     from domus.lab.progress import terminal
-    from domus.lab.record import Shape
+    from domus.lab.record import Hypervisor, Shape, Suite
 
     name = _one(call) or DEFAULT
     count = _number(call, "hosts", 1, 1, 16)
@@ -38,7 +37,8 @@ def up(call: Call) -> int:
         shape = Shape(
             memory_mib=_number(call, "memory", before.memory_mib, 1024, 65536),
             cpus=_number(call, "cpus", before.cpus, 1, 16),
-            hypervisor=hypervisor(call, before.hypervisor),
+            hypervisor=Hypervisor(call.value("hypervisor", before.hypervisor)),
+            suite=Suite(call.value("suite", before.suite)),
         )
         begun = time.monotonic()
         with terminal() as report:
@@ -103,6 +103,8 @@ def list_all(call: Call) -> int:
                     "api_port": known.api_port if running else None,
                     "memory_mib": known.shape.memory_mib,
                     "cpus": known.shape.cpus,
+                    "suite": known.shape.suite,
+                    "hypervisor": known.shape.hypervisor,
                     "accelerator": known.accelerator,
                     "pid": known.process.pid if running and known.process else None,
                 }
@@ -110,11 +112,15 @@ def list_all(call: Call) -> int:
             ]
         )
         return 0
-    print(f"{'Name':<20} {'State':<8} {'Address':<12} {'Mem':>6} {'CPUs':>5} {'Accel':<6} {'API port':>8}")
+    print(
+        f"{'Name':<20} {'State':<8} {'Address':<12} {'Mem':>6} {'CPUs':>5} {'Suite':<9} {'Xen':<7}"
+        f" {'Accel':<6} {'API port':>8}"
+    )
     for known, running in rows:
         print(
             f"{known.name:<20} {'running' if running else 'off':<8} {identity.address(known.number):<12}"
-            f" {known.shape.memory_mib:>6} {known.shape.cpus:>5} {known.accelerator or '-':<6}"
+            f" {known.shape.memory_mib:>6} {known.shape.cpus:>5} {known.shape.suite:<9}"
+            f" {known.shape.hypervisor:<7} {known.accelerator or '-':<6}"
             f" {known.api_port if running else '-':>8}"
         )
     return 0
@@ -187,26 +193,14 @@ def guest(call: Call) -> int:
     """`xm lab guest`."""
     from domus.lab import guest
     from domus.lab.progress import terminal
+    from domus.lab.record import Suite, usual_suite
 
     folder = Path(_needed(call, "a folder"))
+    suite = Suite(call.value("suite", usual_suite()))
     with terminal() as report:
-        guest.make(folder, report)
+        guest.make(folder, report, suite)
     print(f"Small guest in {folder}: kernel, initrd, disk.img")
     return 0
-
-
-def hypervisor(call: Call, default: Hypervisor) -> Hypervisor:
-    """The hypervisor that was asked for.
-
-    Raises:
-        BadInput: there is no such hypervisor.
-    """
-    from domus.lab.record import Hypervisor
-
-    asked = call.value("hypervisor", default)
-    if asked not in list(Hypervisor):
-        raise BadInput(f"--hypervisor {asked}: there is {' and '.join(Hypervisor)}")
-    return Hypervisor(asked)
 
 
 def _one(call: Call) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
-
-from domus.cli.lab import hypervisor as chosen
 
 if TYPE_CHECKING:
     from domus.cli.options import Call
@@ -16,25 +15,33 @@ def build(call: Call) -> int:
     """Whatever is missing."""
     from domus.lab import hypervisor, image
     from domus.lab.progress import terminal
-    from domus.lab.record import Hypervisor
+    from domus.lab.record import Hypervisor, Suite, usual_suite
 
-    full = chosen(call, Hypervisor.DEBIAN) is Hypervisor.FULL
+    full = call.value("hypervisor") == Hypervisor.FULL
+    suite = Suite(call.value("suite", usual_suite()))
     if full:
         hypervisor.check_programs()  # before minutes are spent on the image
     with terminal() as report:
-        base = image.wanted(report)
+        base = image.wanted(report, suite)
         made: list[Image | Built] = [base, hypervisor.wanted(base, report)] if full else [base]
     for each in made:
         print(f"{each.name}  {each.size_bytes // 2**20} MiB  {each.folder}")
+        if isinstance(each, hypervisor.Built) and each.origin.version != each.origin.wanted:
+            print(
+                f"It is Xen {each.origin.version}: the source of the image's {each.origin.wanted} "
+                "cannot be had from the mirror.",
+                file=sys.stderr,
+            )
     return 0
 
 
 def show(call: Call) -> int:
     """A row for each; those that this version uses have a star."""
     from domus.lab import hypervisor, image
+    from domus.lab.record import Suite
 
-    wanted = image.wanted_recipe().name
-    current = (wanted, hypervisor.name_for(wanted))
+    wanted = [image.wanted_recipe(suite).name for suite in Suite]
+    current = (*wanted, *map(hypervisor.name_for, wanted))
     found: list[Image | Built] = [*image.images(), *hypervisor.built()]
     if call.has("json"):
         import msgspec

@@ -9,6 +9,7 @@ from tempfile import TemporaryDirectory
 from domus.lab import image, initrd
 from domus.lab.image import SCRIPTS
 from domus.lab.progress import Report, silent
+from domus.lab.record import Suite
 from domus.model.errors import AlreadyExists
 
 DISK_MIB = 16
@@ -17,15 +18,18 @@ DISK_MIB = 16
 GREETING = b"a disk lent by the lab\n"
 
 
-def make(folder: Path, report: Report = silent) -> Path:
+def make(folder: Path, report: Report = silent, suite: Suite | None = None) -> Path:
     """Put kernel, initrd and disk.img of the small guest into `folder`; a disk that is there stays as it is.
+
+    Args:
+        suite: whose cloud kernel; None: the usual one.
 
     Raises:
         AlreadyExists: `folder` is a file.
     """
     if folder.exists() and not folder.is_dir():
         raise AlreadyExists(f"{folder} is there and is not a folder")
-    source = image.wanted(report).folder / "guest"
+    source = image.wanted(report, suite).folder / "guest"
     folder.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=folder, prefix=".part-") as work:
         fresh = Path(work)

@@ -14,7 +14,7 @@ from domus.lab import identity, machine, neighbours, paths, qemu, record, shell,
 from domus.lab.built import locked, need_space
 from domus.lab.machine import Machine
 from domus.lab.progress import Report, silent
-from domus.lab.record import Record, Shape
+from domus.lab.record import Record, Shape, usual_suite
 from domus.model.errors import AlreadyExists, HostProblem, NotFound, Unreachable
 from domus.programs import Finished, failure
 
@@ -43,7 +43,7 @@ class LabHost:
         try:
             return self.record.shape
         except NotFound:
-            return Shape()
+            return Shape(suite=usual_suite())
 
     @property
     def running(self) -> bool:

@@ -1,7 +1,8 @@
 """The lab's other hypervisor: Debian's Xen, built from its source package with what Debian leaves out.
 
 Shadow paging, without which a paravirtualized guest cannot move while it runs; and XSM with FLASK, for
-security labels. Everything else of a host is the image's: the tools fit, since the source is the same.
+security labels. Everything else of a host is the image's: the tools fit, since the source is the same, or at
+least of the same release branch, within which the hypervisor's interface does not change.
 
 A finished one is a folder with
     xen              the hypervisor
@@ -16,6 +17,8 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Iterable
+from functools import cmp_to_key
 from pathlib import Path
 from typing import Final
 
@@ -57,7 +60,7 @@ PROGRAMS: Final = {
 }
 
 #: of this module's own work; counted up when the result is another one
-_FORMAT: Final = 1
+_FORMAT: Final = 2
 
 #: MiB: the sources and all object files
 BUILD_SPACE_MIB: Final = 900
@@ -66,6 +69,15 @@ BUILD_SPACE_MIB: Final = 900
 _LINES: Final = 700
 
 _PACKAGE: Final = re.compile(r"^Package: xen-hypervisor-[\d.]+-amd64$.*?^Version: (\S+)$", re.M | re.S)
+
+
+class Origin(msgspec.Struct, frozen=True, kw_only=True):
+    """What a finished hypervisor was made from, as hypervisor.json says."""
+
+    version: str  #: of the source package
+    wanted: str  #: of the image's own Xen, whose source would have been taken if it could be had
+    image: str
+    options: dict[str, str]
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -87,6 +99,11 @@ class Built(msgspec.Struct, frozen=True):
     def name(self) -> str:
         """The name by which `xm lab image` knows it."""
         return self.folder.name
+
+    @property
+    def origin(self) -> Origin:
+        """What it was made from."""
+        return msgspec.json.decode((self.folder / "hypervisor.json").read_bytes(), type=Origin)
 
     @property
     def size_bytes(self) -> int:
@@ -144,12 +161,11 @@ def _build(folder: Path, image: Image, report: Report) -> None:
     work = folder / "work"
     work.mkdir()
     report("finding Xen's source package", 0.0)
-    version = _version(image)
-    source = _fetch(work, image, version, report)
+    wanted = _version(image)
+    source, version = _fetch(work, image, wanted, report)
     compile_source(source, folder, report)
-    (folder / "hypervisor.json").write_bytes(
-        msgspec.json.encode({"version": version, "image": image.name, "options": OPTIONS})
-    )
+    origin = Origin(version=version, wanted=wanted, image=image.name, options=OPTIONS)
+    (folder / "hypervisor.json").write_bytes(msgspec.json.encode(origin))
     shutil.rmtree(work)
     report("hypervisor built", 1.0)
 
@@ -169,8 +185,12 @@ def _of_root(image: Image, path: str) -> str:
     return run(["unsquashfs", "-cat", image.folder / "root.squashfs", path]).stdout
 
 
-def _fetch(work: Path, image: Image, version: str, report: Report) -> Path:
-    """Xen's sources with Debian's patches, from where the image came from; signatures are checked by apt."""
+def _fetch(work: Path, image: Image, wanted: str, report: Report) -> tuple[Path, str]:
+    """Xen's sources with Debian's patches, from where the image came from; signatures are checked by apt.
+
+    Returns:
+        The unpacked sources, and their version.
+    """
     for name in ("lists/partial", "archives/partial", "source"):
         (work / name).mkdir(parents=True)
     lines = [
@@ -193,15 +213,45 @@ def _fetch(work: Path, image: Image, version: str, report: Report) -> Path:
     report("reading Debian's list of sources", 0.02)
     _apt(["apt-get", "-q", "update"], apt, work)
     report("downloading Xen's source", 0.06)
-    _apt(["apt-get", "-q", "source", "--download-only", f"xen={version}"], apt, work / "source")
+    listed = _apt(["apt-cache", "showsrc", "--only-source", "xen"], apt, work)
+    version = _download(
+        candidates(wanted, re.findall(r"^Version: (\S+)$", listed, re.M)), apt, work / "source"
+    )
+    if version != wanted:
+        report(f"the source of Xen {wanted} cannot be had: {version} it is", None)
     report("unpacking Xen's source", 0.10)
-    packed = next((work / "source").glob("xen_*.dsc"))
+    packed = work / "source" / f"xen_{version.partition(':')[2] or version}.dsc"
     # apt has checked it against the signed list
     run(["dpkg-source", "--no-check", "-x", packed, work / "xen"])
-    return work / "xen"
+    return work / "xen", version
 
 
-def _apt(argv: list[str], env: dict[str, str], folder: Path) -> None:
+def candidates(wanted: str, listed: Iterable[str]) -> list[str]:
+    """Versions of Xen's source that fit the tools of version `wanted`, the best first."""
+    branch = re.compile(re.escape(".".join(re.split(r"[.+~-]", wanted)[:2])) + r"(?!\d)")
+
+    def newer_first(one: str, other: str) -> int:
+        return -1 if run(["dpkg", "--compare-versions", one, "gt", other], check=False).status == 0 else 1
+
+    others = {version for version in listed if version != wanted and branch.match(version)}
+    return [wanted, *sorted(others, key=cmp_to_key(newer_first))]
+
+
+def _download(versions: list[str], apt: dict[str, str], folder: Path) -> str:
+    """The first version that the mirror has: old ones leave it, and its lists may be ahead of it."""
+    first: ProgramFailed | None = None
+    for version in versions:
+        try:
+            _apt(["apt-get", "-q", "source", "--download-only", f"xen={version}"], apt, folder)
+        except ProgramFailed as error:
+            first = first or error
+        else:
+            return version
+    assert first is not None  # noqa: S101 - there is always one version to try
+    raise first
+
+
+def _apt(argv: list[str], env: dict[str, str], folder: Path) -> str:
     done = run(argv, env=env, cwd=folder, check=False)
     if done.status:
         wrong = [line for line in (done.stderr + done.stdout).splitlines() if line.startswith("E:")]
@@ -209,6 +259,7 @@ def _apt(argv: list[str], env: dict[str, str], folder: Path) -> None:
             f"Xen's source package cannot be had: {wrong[0].removeprefix('E: ') if wrong else done.stderr}",
             hint="an older image's version may have left the mirror: xm lab image rm, and build again",
         )
+    return done.stdout
 
 
 def compile_source(source: Path, folder: Path, report: Report = silent) -> None:

@@ -12,17 +12,17 @@ A finished image is a folder with
 from __future__ import annotations
 
 import gzip
-import hashlib
 import shutil
 import subprocess
 from pathlib import Path
 
 import msgspec
 
-from domus.lab import initrd, paths
+from domus.lab import initrd, paths, wheels
 from domus.lab.built import build_once, remove
 from domus.lab.progress import Report, silent
-from domus.lab.recipe import Recipe, from_environment
+from domus.lab.recipe import RELEASES, Recipe, recipe_of
+from domus.lab.record import Suite, usual_suite
 from domus.model.errors import NotFound, ProgramFailed
 from domus.programs import paste, run, start
 from domus.storage import mmdebstrap
@@ -62,15 +62,18 @@ class Image(msgspec.Struct, frozen=True):
         return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
 
 
-def wanted_recipe() -> Recipe:
+def wanted_recipe(suite: Suite) -> Recipe:
     """The recipe of the image that this version of Domus runs on."""
-    script = (SCRIPTS / "dom0-init").read_bytes()
-    return msgspec.structs.replace(from_environment(), init=hashlib.sha256(script).hexdigest())
+    return recipe_of(suite, SCRIPTS / "dom0-init")
 
 
-def wanted(report: Report = silent) -> Image:
-    """The image that this version of Domus runs on, built first if it is not there."""
-    recipe = wanted_recipe()
+def wanted(report: Report = silent, suite: Suite | None = None) -> Image:
+    """The image that this version of Domus runs on, built first if it is not there.
+
+    Args:
+        suite: None: the usual one.
+    """
+    recipe = wanted_recipe(suite or usual_suite())
     folder = build_once(
         paths.images_dir() / recipe.name,
         lambda part: _build(part, recipe, report),
@@ -116,6 +119,15 @@ def _build(folder: Path, recipe: Recipe, report: Report) -> None:
 
 def _bootstrap(work: Path, recipe: Recipe, report: Report) -> None:
     """Run mmdebstrap: as root, or in a user namespace where we are not root."""
+    release = RELEASES[recipe.suite]
+    hooks: list[str] = []
+    if release.lock is not None:
+        report("downloading Python packages", 0.01)
+        wheels.pack(release.lock, release.python, work / "wheels.tar")
+        hooks = [
+            f"tar-in {work / 'wheels.tar'} {release.site}",
+            f'chroot "$1" python3 -m compileall -q {release.site}',
+        ]
     argv = [
         "mmdebstrap",
         "--variant=minbase",
@@ -123,6 +135,7 @@ def _bootstrap(work: Path, recipe: Recipe, report: Report) -> None:
         "--aptopt=Acquire::Retries 3",
         f"--include={','.join(recipe.packages)}",
         *(f"--dpkgopt=path-exclude={pattern}" for pattern in recipe.excluded),
+        *(f"--customize-hook={hook}" for hook in hooks),
         f"--customize-hook=tar-out /boot {work / 'boot.tar'}",
         f"--customize-hook=tar-out /usr/lib/modules {work / 'modules.tar'}",
         f"--customize-hook=copy-out /usr/bin/busybox {work}",

@@ -26,6 +26,13 @@ if TYPE_CHECKING:
 _NAME = re.compile(r"[a-z0-9]([a-z0-9-]{0,30}[a-z0-9])?")
 
 
+class Suite(StrEnum):
+    """The Debian release that a host is made from."""
+
+    TRIXIE = "trixie"  #: Debian 13: Xen 4.20, Linux 6.12, Python 3.13
+    BOOKWORM = "bookworm"  #: Debian 12: Xen 4.17, Linux 6.1, Python 3.11
+
+
 class Hypervisor(StrEnum):
     """Which Xen a host runs."""
 
@@ -40,6 +47,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     cpus: int = 2
     dom0_mib: int = 768  #: MiB of it that domain 0 gets
     hypervisor: Hypervisor = Hypervisor.DEBIAN
+    suite: Suite = Suite.TRIXIE
 
 
 class Process(msgspec.Struct, frozen=True):
@@ -91,6 +99,18 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     accelerator: str = ""
     template: str = ""
     started: float = 0.0  #: seconds since the epoch
+
+
+def usual_suite() -> Suite:
+    """The suite of hosts for which none is named: `DOMUS_SUITE`, else Debian 13.
+
+    Raises:
+        BadInput: the variable names no suite that there is.
+    """
+    named = os.environ.get("DOMUS_SUITE") or Suite.TRIXIE
+    if named not in list(Suite):
+        raise BadInput(f"DOMUS_SUITE={named[:60]}: there is {' and '.join(Suite)}")
+    return Suite(named)
 
 
 def check_name(name: str) -> str:

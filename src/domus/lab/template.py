@@ -50,7 +50,7 @@ class Template(msgspec.Struct, frozen=True, kw_only=True):
 
 def wanted(shape: Shape, report: Report = silent) -> Template:
     """The template of this version of Domus for `shape`; whatever is missing for it is built first."""
-    base = image.wanted(lambda step, part: report(step, None if part is None else part * 0.75))
+    base = image.wanted(lambda step, part: report(step, None if part is None else part * 0.75), shape.suite)
     other = None
     if shape.hypervisor is Hypervisor.FULL:
         other = hypervisor.wanted(base, lambda step, _: report(step, None)).folder

@@ -11,7 +11,15 @@ _HYPERVISOR: Final = Option(
     "",
     "hypervisor",
     "Which Xen: 'debian', Debian's package, or 'full', its source built with shadow paging and FLASK.",
-    value="debian|full",
+    value="XEN",
+    choices=("debian", "full"),
+)
+_SUITE: Final = Option(
+    "",
+    "suite",
+    "Which Debian: 'trixie' (13, Xen 4.20), the default, or 'bookworm' (12, Xen 4.17).",
+    value="SUITE",
+    choices=("trixie", "bookworm"),
 )
 
 
@@ -30,12 +38,13 @@ def _verb(name: str, usage: str, sentence: str, runs: str, *options: Option, raw
 _VERBS: Final = (
     _verb(
         "up",
-        "[NAME] [--hosts N] [--memory MiB] [--cpus N] [--hypervisor debian|full]",
+        "[NAME] [--hosts N] [--memory MiB] [--cpus N] [--suite trixie|bookworm] [--hypervisor debian|full]",
         "Start a lab host and wait until its xend answers; the first time, build what it needs.",
         "lab:up",
         Option("", "hosts", "Start so many: NAME, NAME2, NAME3..., which share a disk.", value="N"),
         Option("", "memory", "Memory of the whole host, 1024 or more; 1536 by default.", value="MiB"),
         Option("", "cpus", "CPUs of the host, 1 to 16; 2 by default.", value="N"),
+        _SUITE,
         _HYPERVISOR,
     ),
     _verb(
@@ -100,18 +109,20 @@ _VERBS: Final = (
     _verb("net heal", "[HOST ...]", "Undo all of it; without HOST, on all that run.", "lab_net:heal"),
     _verb(
         "image build",
-        "[--hypervisor full]",
+        "[--suite trixie|bookworm] [--hypervisor full]",
         "Build the host image of this version of Domus, and its other hypervisor, unless there.",
         "lab_image:build",
+        _SUITE,
         _HYPERVISOR,
     ),
     _verb("image list", "", "List the host images and hypervisors.", "lab_image:show", JSON),
     _verb("image rm", "NAME ...", "Remove host images and hypervisors.", "lab_image:remove"),
     _verb(
         "guest",
-        "FOLDER",
+        "FOLDER [--suite trixie|bookworm]",
         "Put a small guest there: a kernel, an initial RAM disk, a disk (see examples/hello.cfg).",
         "lab:guest",
+        _SUITE,
     ),
 )
 
