@@ -14,7 +14,7 @@ from bench.figures import Figure
 from bench.images import images
 from bench.languages import languages
 from bench.living import idling, listing, living, starting
-from bench.migrating import migrating
+from bench.migrating import migrating, migrating_pv
 from bench.network import carrying
 from bench.plugging import plugging
 from bench.saving import saving
@@ -29,6 +29,7 @@ PARTS: Final[dict[str, Callable[[int], list[Figure]]]] = {
     "network": carrying,
     "save": saving,
     "migrate": migrating,
+    "migrate-pv": migrating_pv,
     "crowd": crowd,
     "languages": languages,
     "images": images,

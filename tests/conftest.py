@@ -16,10 +16,11 @@ from pathlib import Path
 import hypothesis
 import pytest
 
-from domus.lab import guest, paths
+from domus.lab import guest, hypervisor, image, paths
 from domus.lab.host import LabHost
+from domus.lab.record import Hypervisor, Shape, Suite
 from domus.model.config import Disk, DomainConfig, Nic
-from domus.model.errors import DomusError
+from domus.model.errors import DomusError, ProgramFailed
 
 # How long a test takes says nothing on a machine that others use.
 hypothesis.settings.register_profile("domus", deadline=None)
@@ -49,17 +50,19 @@ def lab_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def new_host(lab_folder: Path, request: pytest.FixtureRequest) -> Iterator[Callable[[], LabHost]]:
-    """Starts a fresh host each time it is called; all of them go with the module."""
+def new_host(lab_folder: Path, request: pytest.FixtureRequest) -> Iterator[Callable[..., LabHost]]:
+    """Starts a fresh host each time it is called, of the shape that it is given or the usual one; all of them
+    go with the module.
+    """
     assert paths.state_dir() == lab_folder
     started: list[LabHost] = []
     failures = request.session.testsfailed
 
-    def start() -> LabHost:
+    def start(shape: Shape | None = None) -> LabHost:
         stem = re.sub(r"[^a-z0-9]+", "-", Path(request.node.name).stem.removeprefix("test_"))[:20].strip("-")
         host = LabHost(f"{stem or 'host'}-{secrets.token_hex(3)}")
         started.append(host)
-        host.up()
+        host.up(shape)
         return host
 
     try:
@@ -74,6 +77,19 @@ def new_host(lab_folder: Path, request: pytest.FixtureRequest) -> Iterator[Calla
                 continue
             with suppress(DomusError):
                 host.remove()
+
+
+@pytest.fixture(scope="session")
+def full_hypervisor() -> Shape:
+    """A host with shadow paging and FLASK. Debian 12 has Xen's source where the mirror lacks newer ones."""
+    shape = Shape(hypervisor=Hypervisor.FULL, suite=Suite(os.environ.get("DOMUS_SUITE") or Suite.BOOKWORM))
+    try:
+        hypervisor.wanted(image.wanted(suite=shape.suite))
+    except ProgramFailed as error:
+        if "cannot be had" not in error.what:
+            raise
+        pytest.skip(error.what)
+    return shape
 
 
 @pytest.fixture(scope="module")

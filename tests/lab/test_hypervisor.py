@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from domus.lab import hypervisor, image, machine
+from domus.lab import hypervisor, machine
 from domus.lab.host import LabHost
 from domus.lab.machine import Machine
-from domus.lab.record import Hypervisor, Shape
+from domus.lab.record import Shape
 from domus.model.api import CreateRequest
 from domus.model.config import DomainConfig
-from domus.model.errors import NotFound, ProgramFailed
+from domus.model.errors import NotFound
 from tests.domains.guests import boot_id, wait_until_up
 
 
@@ -73,19 +72,8 @@ def test_a_machine_with_another_hypervisor_has_templates_of_its_own() -> None:
 
 
 @pytest.fixture(scope="module")
-def full_host(lab_folder: Path) -> Iterator[LabHost]:
-    try:
-        hypervisor.wanted(image.wanted())
-    except ProgramFailed as error:
-        if "cannot be had" not in error.what:
-            raise
-        pytest.skip(error.what)
-    host = LabHost(f"full-{secrets.token_hex(3)}")
-    try:
-        host.up(Shape(hypervisor=Hypervisor.FULL))
-        yield host
-    finally:
-        host.remove()
+def full_host(new_host: Callable[..., LabHost], full_hypervisor: Shape) -> LabHost:
+    return new_host(full_hypervisor)
 
 
 @pytest.mark.lab
@@ -93,6 +81,7 @@ def full_host(lab_folder: Path) -> Iterator[LabHost]:
 def test_a_paravirtualized_guest_moves_while_it_runs_and_has_a_label(
     full_host: LabHost, small_guest: tuple[Path, Path]
 ) -> None:
+    assert full_host.run(["xl", "getenforce"]).stdout == "Enforcing\n"
     with full_host.client() as client:
         kernel, ramdisk = (client.put_blob(path) for path in small_guest)
         config = DomainConfig(

@@ -114,7 +114,8 @@ class Built(msgspec.Struct, frozen=True):
 def name_for(image: str) -> str:
     """The name of the full hypervisor that fits the tools of the image of this name."""
     recipe = msgspec.json.encode((image, OPTIONS, _FORMAT))
-    return f"{Hypervisor.FULL}-{hashlib.sha256(recipe).hexdigest()[:12]}"
+    suite = image.partition("-")[0]
+    return f"{Hypervisor.FULL}-{suite}-{hashlib.sha256(recipe).hexdigest()[:12]}"
 
 
 def wanted(image: Image, report: Report = silent) -> Built:
