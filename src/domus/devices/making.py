@@ -113,13 +113,15 @@ async def make(store: XenStore, kind: DeviceKind, domid: int, devid: int, ends: 
     ours = [Permission(0, Access.NONE), Permission(domid, Access.READ)]
 
     async def body(tx: Transaction) -> None:
-        alive, *taken = await tx.read_many(
-            [f"/local/domain/{domid}/domid", noted, device.path, device.frontend_path]
+        alive, error, *taken = await tx.read_many(
+            [f"/local/domain/{domid}/domid", device.error_path, noted, device.path, device.frontend_path]
         )
         if alive is None:
             raise DomainNotFound(f"Domain '{domid}' does not exist.")
         if any(each is not None for each in taken):
             raise AlreadyExists(f"Device {device} is already connected.")
+        if error is not None:  # of an earlier device of this number: the kernel never takes it back
+            await _forget_error(tx, device)
         # Sent at once, carried out in this order. What lies in a directory begins with its permissions.
         await asyncio.gather(
             *_directory(tx, noted, {**backend, "backend": device.path}, None),
@@ -144,15 +146,21 @@ async def unmake(store: XenStore, device: Attached) -> None:
 
 
 async def sweep(store: XenStore, device: DeviceRef) -> None:
-    """Remove what a backend of the kernel wrote into its directory after that had been removed.
+    """Remove what a backend of the kernel wrote after its directory had been removed.
 
     A blkback that is about to connect then writes its features all the same (Linux drivers/block/xen-blkback/
-    xenbus.c, connect), and the device would seem to be there for ever. To be called when the kernel's device
-    is gone; a device that was made anew meanwhile says where its frontend is, and stays.
+    xenbus.c, connect), and the device would seem to be there for ever; or it complains that the other half is
+    gone. To be called when the kernel's device is gone; a device that was made anew meanwhile says where its
+    frontend is, and stays.
     """
 
     async def body(tx: Transaction) -> None:
-        if await tx.read(f"{device.path}/frontend") is None and await tx.list(device.path) is not None:
+        frontend, error = await tx.read_many([f"{device.path}/frontend", device.error_path])
+        if frontend is not None:
+            return
+        if error is not None:
+            await _forget_error(tx, device)
+        if await tx.list(device.path) is not None:
             await _remove(tx, device.path)
 
     await store.transaction(body)
@@ -172,6 +180,10 @@ async def _remove(tx: Transaction, path: str) -> None:
     # As libxl__xs_path_cleanup: up to the first directory that has something else in it.
     while (path := path.rpartition("/")[0]) and not await tx.list(path):
         await tx.remove(path)
+
+
+async def _forget_error(tx: Transaction, device: DeviceRef) -> None:
+    await _remove(tx, device.error_path.rpartition("/")[0])
 
 
 def _noted(kind: str, domid: int, devid: int) -> str:

@@ -30,9 +30,13 @@ from domus.model.names import check_domain_name, check_uuid
 from domus.network import bridges, guards, vlans
 from domus.storage import blobs, dom0_use, formats, targets
 from domus.storage.blobs import BlobStore
+from domus.xen.libxl.abi import running_version
 
 #: where Xen's tools look for hotplug scripts (libxl_xen_script_dir_path)
 SCRIPTS: Final = Path("/etc/xen/scripts")
+
+#: the Xen whose libxl is known to write a card's VLAN where xend finds it; that of 4.17 does not (measured)
+_VLANS_SINCE: Final = (4, 20)
 
 DOM0_NAMES: Final = (None, "0", "Domain-0")
 
@@ -299,12 +303,25 @@ def _bridged(nic: Nic, where: str) -> Nic:
         raise NotFound("this host has no bridge", where=where, hint="ip link add xenbr0 type bridge")
     if nic.vlan is not None:
         vlans.parse(nic.vlan)
+        _check_xen_has_vlans(where)
         if not bridges.filters_vlans(bridge):
             hint = f"ip link set {bridge} type bridge vlan_filtering 1"
             raise BadInput(f"bridge {bridge!r} does not tell VLANs apart", where=where, hint=hint)
     # A guest that sends larger packets than its bridge takes would lose them without a word.
     size = bridges.mtu(bridge) if nic.mtu is None else nic.mtu
     return replace(nic, bridge=bridge, mtu=None if size == bridges.DEFAULT_MTU else size)
+
+
+def _check_xen_has_vlans(where: str) -> None:
+    """An older libxl forgets the VLAN without a word: the card would be in the bridge's own."""
+    running = running_version()
+    if running is not None and tuple(map(int, running.split("."))) < _VLANS_SINCE:
+        since = ".".join(map(str, _VLANS_SINCE))
+        raise BadInput(
+            f"a card's VLAN takes Xen {since}: this host's libxl ({running}) loses it",
+            where=where,
+            hint="a bridge over a VLAN device of its own, or Open vSwitch",
+        )
 
 
 def _with_vlan(nic: Nic) -> Nic:
