@@ -39,6 +39,8 @@ class _Labels:
 
     async def begin(self) -> None:
         await asyncio.gather(*(watch.__aenter__() for watch in self._watches))
+        for watch in self._watches:
+            await watch.changes()  # which it begins with: it is no news afterwards
 
     def end(self) -> None:
         for watch in self._watches:
@@ -95,10 +97,9 @@ class Listing:
         async with self._reading:
             for gone in self._labels.keys() - present:
                 self._labels.pop(gone).end()
-            for key in present - self._labels.keys():
-                labels = _Labels(self._store, key[0])
-                await labels.begin()  # fires at once: it is read below
-                self._labels[key] = labels
+            fresh = {key: _Labels(self._store, key[0]) for key in present - self._labels.keys()}
+            await asyncio.gather(*(labels.begin() for labels in fresh.values()))
+            self._labels |= fresh
             changed = [
                 labels for labels in self._labels.values() if labels.name is None or labels.has_changed()
             ]
