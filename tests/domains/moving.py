@@ -11,7 +11,7 @@ import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from msgspec.structs import replace
 
@@ -44,8 +44,13 @@ COUNT = (
     "echo counts"
 )
 
-#: appended to xend's own module in a lab host: when a move has come to a stage on disk, a shell's line is
-#: run, before anything else happens; $PPID is xend
+#: the guest writes 10 MiB of its memory anew, again and again, which no packer makes smaller
+BUSY = (
+    "(while :; do dd if=/dev/urandom of=/busy bs=64k count=160 conv=notrunc 2>/dev/null; done) & echo is busy"
+)
+
+#: appended to xend's own module in a lab host: when a move has come to a stage on disk, or is "held", a
+#: shell's line is run, before anything else happens; $PPID is xend
 ACCIDENTS = b"""
 import os as _os
 _write = Moves._write
@@ -54,7 +59,7 @@ async def _write_and_suffer(self, move):
     try:
         with open("/run/accident") as file:
             stage, line = file.read().split(None, 1)
-        if move.stage == stage:
+        if stage == ("held" if move.held else move.stage):
             _os.rename("/run/accident", "/run/suffered")
             _os.system(line)
     except FileNotFoundError:
@@ -217,8 +222,8 @@ def on_a_small_disk(host: LabHost) -> None:
     kill_xend(host)
 
 
-def arm(host: LabHost, stage: Stage, line: str) -> None:
-    """The host runs this line of shell when a move has come to this stage."""
+def arm(host: LabHost, stage: Stage | Literal["held"], line: str) -> None:
+    """The host runs this line of shell when a move has come to this stage, or its domain is held."""
     host.run(["rm", "-f", "/run/suffered"])
     host.put(f"{stage} {line}".encode(), "/run/accident")
 

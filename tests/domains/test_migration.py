@@ -80,7 +80,8 @@ def _pages(*numbers: int) -> bytes:
 @given(cut=st.integers(1, 9000))
 def test_rounds_are_counted_however_the_stream_is_cut(cut: int) -> None:
     times = iter((0.0, 4.0, 6.0))
-    rounds = Rounds(now=lambda: next(times))
+    rounds, told = Rounds(now=lambda: next(times)), list[float | None]()
+    rounds.on_round = lambda: told.append(rounds.expected_s)
     other, emulator = (struct.pack("<II", kind, 5) + bytes(8) for kind in (0x9, 3))
     checkpoint = struct.pack("<II", 14, 0) + emulator + struct.pack("<II", 4, 0)
     stream = bytes(16) + struct.pack("<II", 1, 0) + bytes(40)
@@ -90,3 +91,4 @@ def test_rounds_are_counted_however_the_stream_is_cut(cut: int) -> None:
         rounds.feed(memoryview(stream[place : place + cut]))
     assert (rounds.number, rounds.checkpoints) == (3, 1)
     assert rounds.changed == 3 * 4096 / 4.0
+    assert told == [None, None, 1.0], "half of what the second one took, as that took half of the first one"

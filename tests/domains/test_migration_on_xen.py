@@ -8,13 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import pytest
 from msgspec.structs import replace
 
+from domus.cli.events import of_domain, until_moved
 from domus.lab import impairments
-from domus.model.config import Disk, GuestType, Nic
+from domus.model.config import Disk, DiskFormat, GuestType, Nic
 from domus.model.errors import (
     AlreadyExists,
     Busy,
@@ -27,7 +28,18 @@ from domus.model.errors import (
 from domus.model.managed import AutostartRequest
 from domus.model.migration import Copying, Side, Stage
 from tests.domains.guests import boot_id, create, eventually, kill_xend, look, typed, wait_until_up
-from tests.domains.moving import COUNT, Pair, a_pair, begun, migrated, started
+from tests.domains.moving import (
+    BUSY,
+    COUNT,
+    Pair,
+    a_pair,
+    arm,
+    begun,
+    has_suffered,
+    make_armable,
+    migrated,
+    started,
+)
 
 if TYPE_CHECKING:
     from domus.lab.host import LabHost
@@ -85,6 +97,62 @@ def test_a_guest_goes_there_and_back_and_counts_on(pair: Pair, guest_type: Guest
             client.migration.decide(pair.name, Side.THERE)
     assert "10.77.0.100" in first.run(["ping", "-c", "1", "-W", "10", "10.77.0.100"]).stdout
     pair.runs_only_on(migrated(pair, second, live=live))
+
+
+def _busy(pair: Pair) -> LabHost:
+    """The guest counts, and changes its memory faster than it can be sent."""
+    here = started(pair, guest_type=GuestType.PVH)
+    with here.client() as client:
+        typed(client, pair.name, BUSY, "is busy")
+    return here
+
+
+def _rounds(pair: Pair, here: LabHost, **fields: object) -> int:
+    """Move the guest live; how many rounds of its memory were sent while it ran."""
+    pair.runs_only_on(migrated(pair, here, live=True, **fields))
+    with here.client() as client:
+        move = client.migration.list()[-1]
+    assert move.stage is Stage.SENT
+    assert not move.held
+    return move.rounds
+
+
+def test_a_live_move_makes_no_more_rounds_than_it_was_told(pair: Pair) -> None:
+    here, there = _busy(pair), pair.hosts[1]
+    assert _rounds(pair, here, max_iterations=1) == 1
+    # after two rounds it is known how long the third one would take
+    assert _rounds(pair, there, downtime_ms=3_600_000) == 2
+
+
+@pytest.mark.parametrize(
+    "what",
+    ["xend is killed", "the move is cancelled", pytest.param("the wire is cut", marks=pytest.mark.soak)],
+)
+def test_a_guest_that_is_held_for_its_last_round_goes_on_when(pair: Pair, what: str) -> None:
+    here, there = _busy(pair), pair.hosts[1]
+    make_armable(here)
+    slowly = {"live": True, "max_iterations": 1, "bandwidth": 2_000_000}
+    with here.client() as client:
+        if what == "xend is killed":
+            arm(here, "held", f"(sleep 1; xl list {pair.name} > /run/held; kill -9 $PPID) &")
+            with suppress(DomusError):
+                client.finish(client.migration.migrate(pair.name, pair.request(there, **slowly)))
+            eventually(lambda: has_suffered(here))
+            assert "--p---" in here.run(["cat", "/run/held"]).stdout
+        else:
+            operation = begun(pair, client, there, "for which it is paused", **slowly)
+            assert client.domain(pair.name).paused
+            if what == "the move is cancelled":
+                client.migration.cancel(pair.name)
+            else:
+                impairments.cut(there.name)
+                eventually(lambda: pair.owners() == [here])
+                assert not client.operation(operation.id).state.final, "before the other host is given up"
+            with pytest.raises(Cancelled if what == "the move is cancelled" else DomusError):
+                client.finish(operation)
+            impairments.heal(there.name)
+    pair.both_settled()
+    pair.runs_only_on(here)
 
 
 def test_everything_that_is_in_the_way_is_told_at_once(pair: Pair) -> None:
@@ -169,6 +237,8 @@ def test_a_managed_domain_moves_with_all_that_is_kept_of_it(pair: Pair) -> None:
         with pytest.raises(DomainNotFound) as gone:
             old.domain(pair.name)
         assert gone.value.hint == f"it moved to {second.name}"
+        away = list(until_moved(of_domain(old.events(0), kept.config.uuid or "")))[-1]
+        assert away.detail["to"] == second.name, "who follows its events here is told where it went"
         client.finish(client.destroy(pair.name))
         client.managed.delete(pair.name)
         assert pair.name not in [info.name for info in old.domains()]
@@ -219,6 +289,77 @@ def test_a_disk_that_is_not_shared_comes_with_its_guest_and_goes_back_as_what_di
     assert len({host.run(["sh", "-c", digest]).stdout for host in pair.hosts}) == 1
     assert here.run(["ls", "/sys/kernel/tracing/instances"]).stdout == "", "nothing is traced any more"
     _without_local_disk(pair)
+
+
+class _Form(NamedTuple):
+    """A disk that is not shared, of some form."""
+
+    name: str
+    disk: Disk
+    on_both: str  #: what makes, on each host, what must be there
+    on_first: str  #: what makes the disk
+    copying: Copying
+
+
+_FORMS: Final = (
+    _Form(
+        "an image of a format of its own",
+        Disk(vdev="xvda", target="/srv/own.qcow2", format=DiskFormat.QCOW2),
+        "true",
+        "qemu-img create -q -f qcow2 /srv/own.qcow2 64M",
+        Copying.WHOLE,
+    ),
+    _Form(
+        "an image that stands on another",
+        Disk(vdev="xvda", target="/srv/top.qcow2", format=DiskFormat.QCOW2),
+        "truncate -s 64M /srv/base.img; yes | head -c 4M | dd of=/srv/base.img seek=48M oflag=seek_bytes "
+        "conv=notrunc status=none",
+        "qemu-img create -q -f qcow2 -b /srv/base.img -F raw /srv/top.qcow2",
+        Copying.INCREMENTAL,
+    ),
+    _Form(
+        "a volume",
+        Disk(vdev="xvda", target="/dev/moves/disk"),
+        "truncate -s 80M /srv/pv.img; vgcreate -q moves $(losetup -f --show /srv/pv.img); "
+        "lvcreate -q -y -n disk -L 64M moves",
+        "true",
+        Copying.WHOLE,
+    ),
+)
+_OFF: Final = "[ ! -e /dev/moves ] || { vgremove -q -y moves; losetup -D; }; rm -rf /srv/* /root/read"
+
+
+def _read(host: LabHost, disk: Disk) -> list[int]:
+    """What the guest has written on a disk that nobody uses."""
+    host.run(["qemu-img", "convert", "-f", disk.format, "-O", "raw", disk.target or "", "/root/read"])
+    text = host.run(["sh", "-c", "head -c 1M /root/read | tr -d '\\0 ' | grep -v '^$'"]).stdout
+    return [int(line) for line in text.split()]
+
+
+@pytest.mark.parametrize("form", _FORMS, ids=lambda form: form.name)
+def test_a_disk_that_is_not_shared_is_copied_when_it_is(pair: Pair, form: _Form) -> None:
+    here, there = pair.hosts
+    try:
+        for host in pair.hosts:
+            host.run(["sh", "-c", form.on_both])
+        here.run(["sh", "-c", form.on_first])
+        with here.client() as client:
+            create(client, replace(pair.config, disks=(form.disk,)))
+            wait_until_up(client, pair.name)
+            typed(client, pair.name, COUNT, "counts")
+        migrated(pair, here, copy_storage=form.copying)
+        with there.client() as client:
+            typed(client, pair.name, "sleep 2; echo goes $((1+1))", "goes 2")
+            client.finish(client.destroy(pair.name))
+        numbers, before = _read(there, form.disk), _read(here, form.disk)
+        assert numbers == list(range(1, len(numbers) + 1)), "a gap or a repeat"
+        assert before == numbers[: len(before)]
+        assert len(numbers) > len(before) > 0
+    finally:
+        with suppress(DomusError), here.client() as client:
+            client.finish(client.destroy(pair.name))
+        for host in pair.hosts:
+            host.run(["sh", "-c", _OFF])
 
 
 def test_a_copy_that_is_cut_off_leaves_nothing_there(pair: Pair) -> None:

@@ -52,10 +52,12 @@ def test_domid_and_domname_are_each_others_inverse(xm: Xm, web: str, lab_host: L
 
 def test_a_paused_guest_is_shown_as_paused_and_goes_on(xm: Xm, web: str, lab_host: LabHost) -> None:
     xm("pause", web)
+    xm("pause", web)
     assert "--p---" in xm("list", web).stdout
     assert xl_list(lab_host)["web"][3] == "--p---"
     xm("unpause", web)
     assert "--p---" not in xm("list", web).stdout
+    xm("unpause", web)
 
 
 def test_create_p_leaves_it_paused(xm: Xm, lab_host: LabHost) -> None:

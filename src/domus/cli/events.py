@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from domus.model.errors import BadInput, Unreachable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from domus.cli.options import Call
     from domus.client import Client
@@ -18,13 +18,24 @@ if TYPE_CHECKING:
 #: seconds for which a xend that is being restarted is waited for
 _BACK_WITHIN: Final = 30.0
 
+#: the kind of event by which a domain is another host's; detail "to"
+MOVED_AWAY: Final = "domain.moved-away"
+
 
 def run(call: Call) -> int:
-    """`xm events [--follow] [--since=REV] [--json]`."""
-    since = _revision(call)
-    if call.has("follow"):
-        return _print(call, follow(call.client, since))
-    return _print(call, call.client.events(since or 0, follow=False))
+    """`xm events [--follow] [--since=REV] [--json] [DOM]`."""
+    if len(call.words) > 1:
+        raise call.wrong("Invalid number of arguments")
+    since, client = _revision(call), call.client
+    reference = call.words[0] if call.words else ""
+    if not call.has("follow"):
+        events = client.events(since or 0, follow=False)
+        return _print(call, of_domain(events, reference) if reference else events)
+    if not reference:
+        return _print(call, follow(client, since))
+    if since is None:
+        reference = client.domain(reference).uuid  # or where it went
+    return _print(call, until_moved(of_domain(follow(client, since), reference)))
 
 
 def monitor(call: Call) -> int:
@@ -49,6 +60,26 @@ def follow(client: Client, since: int | None) -> Iterator[Event]:
             if time.monotonic() - gone_since > _BACK_WITHIN:
                 raise
             time.sleep(1)
+
+
+def of_domain(events: Iterable[Event], reference: str) -> Iterator[Event]:
+    """Those that are about one domain, by its uuid, or by the name or ID that it had."""
+    for event in events:
+        domid = "" if event.domid is None else str(event.domid)
+        if reference in (event.uuid, event.domain, domid):
+            yield event
+
+
+def until_moved(events: Iterable[Event]) -> Iterator[Event]:
+    """The events of one domain, up to that by which it is another host's: nothing follows here."""
+    for event in events:
+        yield event
+        if event.kind == MOVED_AWAY:
+            there, name = event.detail.get("to", ""), event.domain
+            sys.stdout.flush()
+            told = f"{name} goes on on {there}: xm --host {there} events --follow {name}"
+            print(f"Note: {told}", file=sys.stderr)
+            return
 
 
 def line(event: Event) -> str:

@@ -17,14 +17,8 @@ if TYPE_CHECKING:
 
 _MEBIBYTE: Final = 1 << 20
 
-#: options whose effect is libxl's or the other host's own decision, and what is said about them
-_NO_EFFECT: Final = {
-    "node": "--node has no effect: the other host places the domain itself",
-    "max-iterations": "--max-iterations has no effect: libxl makes 5 rounds at the most, and fewer when "
-    "little changes",
-    "downtime-limit": "--downtime-limit has no effect: libxl stops the domain after 5 rounds, or below 50 "
-    "changed pages",
-}
+#: what only a domain that runs meanwhile has
+_OF_LIVE_MOVES: Final = ("max-iterations", "downtime-limit")
 
 
 def run(call: Call) -> int:
@@ -46,12 +40,12 @@ def run(call: Call) -> int:
         bandwidth=_bandwidth(call),
         assume_shared=call.has("assume-shared"),
         copy_storage=Copying(call.value("copy-storage")) if call.has("copy-storage") else None,
+        max_iterations=_number(call, "max-iterations", least=1) if call.has("max-iterations") else 0,
+        downtime_ms=_number(call, "downtime-limit", least=1) if call.has("downtime-limit") else 0,
     )
     if request.assume_shared and request.copy_storage:
         raise call.wrong("--assume-shared or --copy-storage, not both")
-    for option, told in _NO_EFFECT.items():
-        if call.has(option):
-            print(f"Warning: {told}", file=sys.stderr)
+    _warn_of_no_effect(call, live=request.live)
     client = call.client
     if call.has("change_home_server") and not client.domain(name).managed:
         raise WrongState("Domain is not a managed domain")
@@ -68,6 +62,14 @@ def run(call: Call) -> int:
     if request.copy_storage:
         _tell_of_old_disks(client.migration.list(), name)
     return 0
+
+
+def _warn_of_no_effect(call: Call, *, live: bool) -> None:
+    if call.has("node"):
+        print("Warning: --node has no effect: the other host places the domain itself", file=sys.stderr)
+    for option in _OF_LIVE_MOVES:
+        if call.has(option) and not live:
+            print(f"Warning: --{option} has no effect without --live", file=sys.stderr)
 
 
 def _tell_of_old_disks(moves: list[Move], name: str) -> None:

@@ -28,14 +28,15 @@ class Acting:
         """
         info, domid = await self._parts.alive(reference, "pause")
         with self._parts.locks.hold(info.uuid, domain=info.name, doing="it is being paused"):
-            await self._parts.workers.call(self._parts.libxl.pause, domid)
+            if not info.paused:  # Xen counts, and one unpause shall do
+                await self._parts.workers.call(self._parts.libxl.pause, domid)
         self._parts.tell(EventKind.DOMAIN_PAUSED, info, who=who)
 
     async def unpause(self, reference: str, *, who: str) -> None:
         """Let a domain's VCPUs run; fine if they do. As `pause`."""
         info, domid = await self._parts.alive(reference, "unpause")
         with self._parts.locks.hold(info.uuid, domain=info.name, doing="it is being unpaused"):
-            await self._parts.workers.call(self._parts.libxl.unpause, domid)
+            await self._parts.builder.unpause(info.uuid, domid)
         self._parts.tell(EventKind.DOMAIN_UNPAUSED, info, who=who)
 
     async def shutdown(self, reference: str, kind: ShutdownKind, *, who: str) -> None:

@@ -136,7 +136,7 @@ class Builder:
     async def unpause(self, uuid: str, domid: int) -> None:
         """Let a boot of a domain run; harmless when it does, or is gone."""
         found = await self._workers.call(self._libxl.domain_info, domid)
-        if found is not None and found["uuid"] == uuid:
+        if found is not None and found["uuid"] == uuid and found["paused"]:  # Xen refuses what runs
             await self._workers.call(self._libxl.unpause, domid)
 
     async def rename(self, domid: int, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 
@@ -90,6 +90,8 @@ class Move(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     copied: tuple[str, ...] = ()  #: targets of disks that were copied, and are on both hosts since
     replicated: bool = False  #: it stays where it is, and is kept on the other host for the case of its loss
     made: tuple[MadeFile, ...] = ()  #: what was made here for them
+    held: bool = False  #: it may be paused, so that its last round ends: whoever settles this lets it go on
+    rounds: int = 0  #: of its memory that were sent while it ran, of a live move
 
 
 class DiskIdentity(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -171,6 +173,11 @@ class MigrateRequest(
     bandwidth: int = 0  #: bytes per second at the most; 0: as fast as it goes
     assume_shared: bool = False  #: disks of the same path are the same, whatever they look like
     copy_storage: Copying | None = None  #: disks that are not shared are copied while it runs
+    #: rounds of a live move while the domain runs, at the most; 0: libxl's own limit, which is 5
+    max_iterations: Annotated[int, msgspec.Meta(ge=0)] = 0
+    #: ms in which the rest of a live move's memory shall be sent: as soon as that is expected, no further
+    #: round is made while the domain runs; 0: libxl says when
+    downtime_ms: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class ReplicateRequest(

@@ -39,8 +39,18 @@ COMMANDS: Final[tuple[Command, ...]] = (
             Option("r", "resource", "Send no more than this: xm's --bandwidth.", value="MBIT/S"),
             Option("c", "change_home_server", "Always so: what is kept of a managed domain moves with it."),
             Option("n", "node", "NUMA node on the other host; it chooses by itself.", value="NODE"),
-            Option("", "max-iterations", "Rounds of a live move; libxl makes 5 at the most.", value="ROUNDS"),
-            Option("", "downtime-limit", "Pause of a live move; libxl has its own limit.", value="MS"),
+            Option(
+                "",
+                "max-iterations",
+                "Pause it after so many rounds of a live move; never more than libxl's 5.",
+                value="ROUNDS",
+            ),
+            Option(
+                "",
+                "downtime-limit",
+                "Pause it as soon as the rest of its memory is expected to need no longer.",
+                value="MS",
+            ),
         ),
     ),
     Command(

@@ -74,8 +74,8 @@ COMMANDS: Final[tuple[Command, ...]] = (
     Command(
         name="events",
         origin="domus",
-        usage="[--follow] [--since=REV] [--json]",
-        sentence="Print what has happened on the host, or what happens as it does.",
+        usage="[--follow] [--since=REV] [--json] [DOM]",
+        sentence="Print what has happened on the host or to a domain, or what happens as it does.",
         runs="events:run",
         works="-",
         tested="domains/test_events.py cli/test_events.py",

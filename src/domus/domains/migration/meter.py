@@ -26,8 +26,9 @@ class Meter:
     def __init__(
         self, packer: Packer, rounds: Rounds, memory_kib: int, say: Callable[[str, float], None]
     ) -> None:
+        self.rounds = rounds
+        self.held = False  #: the domain is paused for its last round
         self._packer = packer
-        self._rounds = rounds
         self._size = max(memory_kib, 1) * 1024
         self._say = say
         self._disks = ("", 0.0)
@@ -75,8 +76,10 @@ class Meter:
             self._say(f"sending its memory: {memory}{left}{again}", done)
 
     def _again(self) -> str:
-        if self._rounds.number < 2:
+        if self.rounds.number < 2:
             return ""
-        changed = self._rounds.changed
+        if self.held:
+            return f", round {self.rounds.number}, for which it is paused"
+        changed = self.rounds.changed
         rate = f", the guest changes {changed / _MEBIBYTE:.1f} MiB/s" if changed else ""
-        return f", round {self._rounds.number}{rate}"
+        return f", round {self.rounds.number}{rate}"

@@ -123,7 +123,7 @@ class Replicating:
     ) -> None:
         async with operation.step(f"asking {to.name}"):
             as_move = MigrateRequest(to=to, live=True)
-            offer, problems, remarks = await self._sending.offer(info, domid, as_move)
+            offer, problems, remarks, _ = await self._sending.offer(info, domid, as_move)
             offer = replace(offer, replicated=True, failover_s=request.failover_s)
             if remarks:
                 raise WrongState(_NO_LIVE)

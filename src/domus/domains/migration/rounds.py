@@ -37,6 +37,8 @@ class Rounds:
         self.number = 0  #: of the round that is being sent, from 1; 0: none has begun
         self.checkpoints = 0  #: that are whole; there are none unless it is replicated
         self.changed = 0.0  #: bytes that the guest changed in each second, as of the last whole round
+        self.expected_s: float | None = None  #: how long this round will take; None: nobody knows yet
+        self.on_round: Callable[[], object] = lambda: None  #: called when another one has begun
         self._now = now
         self._last = -1  #: page number
         self._pages = 0  #: of this round
@@ -109,8 +111,13 @@ class Rounds:
         now = self._now()
         if self.number > 1 and self._former_s > 0:
             self.changed = self._pages * _PAGE / self._former_s
-        self._former_s = now - self._begun if self.number else 0.0
+        took_s = now - self._begun if self.number else 0.0
+        # A round is what was changed in the one before: while a guest changes its memory, and that is sent,
+        # at steady rates, each takes the same part of the time of the one before.
+        self.expected_s = took_s * took_s / self._former_s if self._former_s > 0 else None
+        self._former_s = took_s
         self.number, self._pages, self._begun = self.number + 1, 0, now
+        self.on_round()
 
     def _expect(self, read: Callable[[bytes], None], need: int) -> None:
         self._read, self._need = read, need

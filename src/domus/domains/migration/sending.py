@@ -21,6 +21,7 @@ from domus.domains.frames import Packer
 from domus.domains.journal import SettleMove
 from domus.domains.migration import checks, copying
 from domus.domains.migration.copying import Outgoing, OutgoingDisks
+from domus.domains.migration.holding import Holding, can_be_held
 from domus.domains.migration.link import Connect, Link
 from domus.domains.migration.meter import Meter
 from domus.domains.migration.moves import Moves
@@ -84,7 +85,7 @@ class Sending:
         info, domid = await self._saving.running(reference, "migrate")
         link = self._connect(request.to)
         try:
-            offer, problems, remarks = await self.offer(info, domid, request)
+            offer, problems, remarks, _ = await self.offer(info, domid, request)
             answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
         finally:
             link.close()
@@ -133,7 +134,7 @@ class Sending:
     ) -> None:
         other = request.to.name
         async with operation.step(f"asking {other}"):
-            offer, problems, remarks = await self.offer(info, domid, request)
+            offer, problems, remarks, live = await self.offer(info, domid, request)
             if problems:
                 answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
                 raise refusal(other, (*problems, *answer.problems))
@@ -151,7 +152,6 @@ class Sending:
             managed=offer.managed,
             copied=tuple(disk.target for disk in copied if not disk.below),
         )
-        live = request.live and not remarks
         for remark in remarks:
             log.info("migration of %s: %s", info.name, remark)
         async with operation.step("sending its memory", undo=SettleMove(move.id)):
@@ -159,16 +159,22 @@ class Sending:
             rounds = Rounds()
             packer = Packer(request.bandwidth, watch=rounds.feed)
             meter = Meter(packer, rounds, info.memory_kib, operation.say)
+            holding = Holding(self._parts, self._moves, move, request, packer, meter)
             disks = await self._outgoing(offer.config, domid, copied, known, meter)
             try:
-                await self._stream(domid, link, move, packer, meter, disks, offer.config, live=live)
+                async with holding.during():
+                    await self._stream(domid, link, move, packer, meter, disks, offer.config, live=live)
             finally:
                 if disks is not None:
                     await self._parts.workers.call(disks.close)
         # From here on only the other host's word counts: written down before it is asked for.
         await operation.commit(SettleMove(move.id))
         await self._moves.change(
-            move.id, stage=Stage.HANDING_OVER, memory_bytes=packer.taken, sent_bytes=packer.sent
+            move.id,
+            stage=Stage.HANDING_OVER,
+            memory_bytes=packer.taken,
+            sent_bytes=packer.sent,
+            rounds=holding.rounds_while_running if live else 0,
         )
         async with operation.step(f"handing it over to {other}"):
             move = await self._settling.persist(move.id, link=link, tell=operation.say)
@@ -190,8 +196,8 @@ class Sending:
 
     async def offer(
         self, info: DomainInfo, domid: int, request: MigrateRequest
-    ) -> tuple[Offer, list[Problem], list[str]]:
-        """What the other host is told of it, what is in the way, and what is good to know."""
+    ) -> tuple[Offer, list[Problem], list[str], bool]:
+        """What the other host is asked; what is in the way here; what is good to know; and if it moves live."""
         parts = self._parts
         document = await parts.workers.call(parts.libxl.retrieve_config, domid)
         kept = parts.kept.running(info.uuid, domid)
@@ -212,16 +218,16 @@ class Sending:
             assume_shared=request.assume_shared,
             copying=request.copy_storage,
         )
-        return offer, problems.found, await self._remarks(config, request)
-
-    async def _remarks(self, config: DomainConfig, request: MigrateRequest) -> list[str]:
-        live = await self._parts.workers.call(checks.can_be_live, self._parts, config.guest_type)
+        live = request.live and await parts.workers.call(checks.can_be_live, parts, config.guest_type)
+        remarks = []
         if request.live and not live:
-            return [
+            remarks.append(
                 "this hypervisor has no shadow paging, without which a PV guest cannot move live: it is "
                 "suspended while its memory is sent"
-            ]
-        return []
+            )
+        elif (request.max_iterations or request.downtime_ms) and not await can_be_held(parts.store, domid):
+            remarks.append("this guest is asked to suspend by an event channel: libxl counts its rounds")
+        return offer, problems.found, remarks, live
 
     async def _managed(self, uuid: str) -> ExportedDomain | None:
         managed = self._parts.definitions.get(uuid)

@@ -192,6 +192,8 @@ class Settling:
             case Stage.SENT:
                 return await self._let_go(move)
             case Stage.KEPT:
+                if move.held:
+                    await self._parts.builder.unpause(move.uuid, _domid(move))
                 await self._saving.resuming.resume(ResumeDomain(move.uuid, _domid(move)))
             case Stage.RECEIVING | Stage.READY:  # incomplete, or gone
                 return await self._moves.change(move.id, stage=Stage.REFUSED)
