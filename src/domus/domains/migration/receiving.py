@@ -213,7 +213,7 @@ class Receiving:
             )
         except BaseException:
             del self._incoming[offer.id]
-            await self._moves.change(offer.id, stage=Stage.REFUSED, settled=True)
+            self._settling.never_begun(offer.id)
             raise
         incoming.operation = begun.id
         # What can be done before the guest is suspended over there is done before.

@@ -143,6 +143,20 @@ class Settling:
                     if self._moves.get(move_id).stage is Stage.READY:
                         await self._hear(move, answer)
 
+    def never_begun(self, move_id: str) -> None:
+        """Nothing was made for it here: it is refused, as soon as that can be written down."""
+
+        async def refuse() -> None:
+            for pause in _pauses():
+                try:
+                    await self._moves.change(move_id, stage=Stage.REFUSED, settled=True)
+                    return
+                except DomusError as error:
+                    log.warning("migration %s is refused: %s", move_id, error.for_user())
+                await self.wait_for_news(move_id, pause)
+
+        self._begin(refuse())
+
     async def commit(self, move_id: str, who: str) -> Move:
         """The sender says that the domain may run here; the answer is final."""
         return await self._told_by_sender(move_id, who, Stage.TAKEN)
