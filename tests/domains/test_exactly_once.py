@@ -149,7 +149,6 @@ def test_a_connection_or_a_xend_that_is_slow_or_silent_leaves_the_guest_on_exact
     _moved_through(pair, here, accident)
 
 
-@pytest.mark.soak
 @pytest.mark.parametrize(("stage", "stays"), [(Stage.SENDING, True), (Stage.HANDING_OVER, False)])
 def test_a_move_is_cancelled_or_it_is_too_late_for_that(
     pair: Pair, here: LabHost, stage: Stage, stays: bool
@@ -171,7 +170,6 @@ def test_a_move_is_cancelled_or_it_is_too_late_for_that(
     pair.runs_only_on(here if stays else there)
 
 
-@pytest.mark.soak
 def test_a_host_whose_memory_is_taken_meanwhile_refuses_and_the_guest_goes_on(
     pair: Pair, here: LabHost, small_guest: tuple[Path, Path]
 ) -> None:

@@ -126,7 +126,11 @@ def test_a_live_move_makes_no_more_rounds_than_it_was_told(pair: Pair) -> None:
 
 @pytest.mark.parametrize(
     "what",
-    ["xend is killed", "the move is cancelled", pytest.param("the wire is cut", marks=pytest.mark.soak)],
+    [
+        "xend is killed",
+        pytest.param("the move is cancelled", marks=pytest.mark.soak),
+        pytest.param("the wire is cut", marks=pytest.mark.soak),
+    ],
 )
 def test_a_guest_that_is_held_for_its_last_round_goes_on_when(pair: Pair, what: str) -> None:
     here, there = _busy(pair), pair.hosts[1]
@@ -134,7 +138,7 @@ def test_a_guest_that_is_held_for_its_last_round_goes_on_when(pair: Pair, what: 
     slowly = {"live": True, "max_iterations": 1, "bandwidth": 2_000_000}
     with here.client() as client:
         if what == "xend is killed":
-            arm(here, "held", f"(sleep 1; xl list {pair.name} > /run/held; kill -9 $PPID) &")
+            arm(here, "held", f"(sleep 0.3; xl list {pair.name} > /run/held; kill -9 $PPID) &")
             with suppress(DomusError):
                 client.finish(client.migration.migrate(pair.name, pair.request(there, **slowly)))
             eventually(lambda: has_suffered(here))
