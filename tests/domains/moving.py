@@ -93,9 +93,11 @@ class Pair:
         return self.hosts[host is self.hosts[0]]
 
     def owners(self) -> list[LabHost]:
-        """The hosts on which the guest can run."""
+        """The hosts on which the guest can run; on one without power nothing does."""
         found = []
         for host in self.hosts:
+            if not host.running:
+                continue
             with host.client() as client, suppress(DomusError):
                 info = client.domain(self.name)
                 if info.domid is not None and not (info.paused or info.shutdown or info.dying):
