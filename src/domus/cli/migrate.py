@@ -40,8 +40,8 @@ def run(call: Call) -> int:
         bandwidth=_bandwidth(call),
         assume_shared=call.has("assume-shared"),
         copy_storage=Copying(call.value("copy-storage")) if call.has("copy-storage") else None,
-        max_iterations=_number(call, "max-iterations", least=1) if call.has("max-iterations") else 0,
-        downtime_ms=_number(call, "downtime-limit", least=1) if call.has("downtime-limit") else 0,
+        max_iterations=number(call, "max-iterations", least=1) if call.has("max-iterations") else 0,
+        downtime_ms=number(call, "downtime-limit", least=1) if call.has("downtime-limit") else 0,
     )
     if request.assume_shared and request.copy_storage:
         raise call.wrong("--assume-shared or --copy-storage, not both")

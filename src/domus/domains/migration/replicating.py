@@ -123,9 +123,9 @@ class Replicating:
     ) -> None:
         async with operation.step(f"asking {to.name}"):
             as_move = MigrateRequest(to=to, live=True)
-            offer, problems, remarks, _ = await self._sending.offer(info, domid, as_move)
+            offer, problems, _, live = await self._sending.offer(info, domid, as_move)
             offer = replace(offer, replicated=True, failover_s=request.failover_s)
-            if remarks:
+            if not live:
                 raise WrongState(_NO_LIVE)
             if problems:
                 answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))

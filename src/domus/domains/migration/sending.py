@@ -197,7 +197,7 @@ class Sending:
     async def offer(
         self, info: DomainInfo, domid: int, request: MigrateRequest
     ) -> tuple[Offer, list[Problem], list[str], bool]:
-        """What the other host is asked; what is in the way here; what is good to know; and if it moves live."""
+        """What the other host is asked; what is in the way here; what is good to know; it moves live."""
         parts = self._parts
         document = await parts.workers.call(parts.libxl.retrieve_config, domid)
         kept = parts.kept.running(info.uuid, domid)
