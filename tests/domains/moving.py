@@ -44,10 +44,9 @@ COUNT = (
     "echo counts"
 )
 
-#: the guest writes 5 MiB of its memory anew, again and again, which no packer makes smaller
+#: the guest writes 10 MiB of its memory anew, again and again, which no packer makes smaller
 BUSY = (
-    "(while :; do dd if=/dev/urandom of=/busy bs=64k count=80 conv=notrunc 2>/dev/null; sleep 0.5; done) & "
-    "echo is busy"
+    "(while :; do dd if=/dev/urandom of=/busy bs=64k count=160 conv=notrunc 2>/dev/null; done) & echo is busy"
 )
 
 #: appended to xend's own module in a lab host: when a move has come to a stage on disk, or is "held", a
