@@ -191,7 +191,7 @@ def test_a_move_that_is_cancelled_leaves_the_guest_where_it_was(pair: Pair) -> N
         with pytest.raises(Busy, match="it is moving to"):
             client.pause(pair.name)
         with there.client() as other:
-            assert f"{pair.name}--incoming" in [info.name for info in other.domains()]
+            eventually(lambda: f"{pair.name}--incoming" in [info.name for info in other.domains()])
             with pytest.raises((Busy, AlreadyExists)):
                 create(other, replace(pair.config, disks=(), nics=()))
         client.migration.cancel(pair.name)
