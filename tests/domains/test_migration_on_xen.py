@@ -117,6 +117,7 @@ def _rounds(pair: Pair, here: LabHost, **fields: object) -> int:
     return move.rounds
 
 
+@pytest.mark.soak
 def test_a_live_move_makes_no_more_rounds_than_it_was_told(pair: Pair) -> None:
     here, there = _busy(pair), pair.hosts[1]
     assert _rounds(pair, here, max_iterations=1) == 1
