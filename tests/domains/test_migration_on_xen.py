@@ -243,7 +243,7 @@ def test_a_managed_domain_moves_with_all_that_is_kept_of_it(pair: Pair) -> None:
         with pytest.raises(DomainNotFound) as gone:
             old.domain(pair.name)
         assert gone.value.hint == f"it moved to {second.name}"
-        away = list(until_moved(of_domain(old.events(0), kept.config.uuid or "")))[-1]
+        away = list(until_moved(of_domain(old.events(0, follow=False), kept.uuid)))[-1]
         assert away.detail["to"] == second.name, "who follows its events here is told where it went"
         client.finish(client.destroy(pair.name))
         client.managed.delete(pair.name)
