@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import sys
 import tempfile
 from collections.abc import Callable
 from typing import Final
@@ -18,6 +19,7 @@ from bench.migrating import migrating, migrating_pv
 from bench.network import carrying
 from bench.plugging import plugging
 from bench.saving import saving
+from domus.model.errors import DomusError
 
 #: each has hosts of its own, one after the other
 PARTS: Final[dict[str, Callable[[int], list[Figure]]]] = {
@@ -46,15 +48,23 @@ def main() -> None:
     if strange := {*options.parts} - {*PARTS}:
         parser.error(f"there is no part {min(strange)!r}: {', '.join(PARTS)}")
     figures: list[Figure] = []
+    failed = False
     with tempfile.TemporaryDirectory(prefix="domus-bench-") as folder:
         os.environ["DOMUS_LAB"] = folder
         for name in options.parts or PARTS:
-            found = PARTS[name](options.runs)
+            try:
+                found = PARTS[name](options.runs)
+            except DomusError as error:
+                # The other parts are worth having.
+                print(f"{name}: {error.for_user()}", file=sys.stderr)
+                failed = True
+                continue
             figures += found
             for figure in found if not options.json else ():
                 show(figure)
     if options.json:
         print(json.dumps([figure._asdict() for figure in figures], indent=2))
+    sys.exit(failed)
 
 
 def show(figure: Figure) -> None:

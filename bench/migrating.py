@@ -36,6 +36,9 @@ PORT = 4444
 #: seconds between two moves
 SETTLING_S = 3.0
 
+#: xl sends all pages, free ones too: on a busy machine without KVM five minutes were not enough for 256 MiB
+_XL_WITHIN_S = 1800
+
 XL_CONFIG = """
 name = "{name}"
 type = "{guest_type}"
@@ -154,7 +157,9 @@ def _our_move(source: LabHost, target: LabHost) -> float:
 def _xl_move(source: LabHost, target: LabHost) -> float:
     address = identity.address(record.read(target.name).number)
     target.run(["sh", "-c", f"{RECEIVE} > /root/receive.log 2>&1 &"])
-    return in_dom0(source, "xl", "migrate", "-s", "", GUEST, f"busybox nc {address} {PORT}", within=300)
+    return in_dom0(
+        source, "xl", "migrate", "-s", "", GUEST, f"busybox nc {address} {PORT}", within=_XL_WITHIN_S
+    )
 
 
 def _sent(host: LabHost) -> int:
