@@ -28,6 +28,13 @@ hypothesis.settings.load_profile("domus")
 
 RESULTS = Path(__file__).parent.parent / "test-results"
 
+#: the processes that are there at two moments: now and then xend asks programs that soon end, mostly LVM's
+_PROCESSES = (
+    "look() { ps -eo comm= | grep -v -e kworker -e '^ps$' -e '^sh$' -e '^sort$' -e '^bash$' -e '^sleep$'"
+    " -e '^[lv][gv]s$' -e '^\\(xen-\\)\\?vif' -e kvif -e '\\.xvd' | sort; };"
+    " a=$(mktemp) b=$(mktemp); look > $a; sleep 0.3; look > $b; comm -12 $a $b; rm $a $b"
+)
+
 #: what is looked at before and after a test that must leave nothing behind: a command and its name
 TRACES = {
     "domains": "xl list | tail -n +2 | awk '{print $1, $2}'",
@@ -36,8 +43,7 @@ TRACES = {
     "loop devices": "ls -d /sys/block/*/loop/backing_file",
     "bridge ports": "ls /sys/class/net/xenbr0/brif",
     "network devices": "ls /sys/class/net",
-    "processes": "ps -eo comm= | grep -v -e kworker -e '^ps$' -e '^sh$' -e '^sort$' -e '^bash$' -e '^sleep$'"
-    " -e '^\\(xen-\\)\\?vif' -e kvif -e '\\.xvd' | sort",
+    "processes": _PROCESSES,
 }
 
 
