@@ -31,7 +31,7 @@ RESULTS = Path(__file__).parent.parent / "test-results"
 #: the processes that are there at two moments: now and then xend asks programs that soon end, mostly LVM's
 _PROCESSES = (
     "look() { ps -eo comm= | grep -v -e kworker -e '^ps$' -e '^sh$' -e '^sort$' -e '^bash$' -e '^sleep$'"
-    " -e '^[lv][gv]s$' -e '^\\(xen-\\)\\?vif' -e kvif -e '\\.xvd' | sort; };"
+    " -e '^grep$' -e '^[lv][gv]s$' -e '^\\(xen-\\)\\?vif' -e kvif -e '\\.xvd' | sort; };"
     " a=$(mktemp) b=$(mktemp); look > $a; sleep 0.3; look > $b; comm -12 $a $b; rm $a $b"
 )
 
