@@ -5,7 +5,7 @@ What accidents do to a move is in test_exactly_once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -45,11 +45,6 @@ if TYPE_CHECKING:
     from domus.lab.host import LabHost
 
 pytestmark = pytest.mark.lab
-
-
-@pytest.fixture(scope="module")
-def hosts(new_host: Callable[[], LabHost]) -> tuple[LabHost, LabHost]:
-    return new_host(), new_host()
 
 
 @pytest.fixture

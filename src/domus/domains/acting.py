@@ -28,8 +28,7 @@ class Acting:
         """
         info, domid = await self._parts.alive(reference, "pause")
         with self._parts.locks.hold(info.uuid, domain=info.name, doing="it is being paused"):
-            if not info.paused:  # Xen counts, and one unpause shall do
-                await self._parts.workers.call(self._parts.libxl.pause, domid)
+            await self._parts.builder.pause(domid)
         self._parts.tell(EventKind.DOMAIN_PAUSED, info, who=who)
 
     async def unpause(self, reference: str, *, who: str) -> None:

@@ -133,6 +133,16 @@ class Builder:
             if found["uuid"] == uuid and found["domid"] != DOM0 and domid in (None, found["domid"]):
                 await self._destroy(found["domid"])
 
+    async def pause(self, domid: int) -> None:
+        """Stop a domain's VCPUs; fine if they stand: Xen counts, and one `unpause` shall do.
+
+        Raises:
+            DomainNotFound: it is gone.
+        """
+        found = await self._workers.call(self._libxl.domain_info, domid)
+        if found is None or not found["paused"]:
+            await self._workers.call(self._libxl.pause, domid)
+
     async def unpause(self, uuid: str, domid: int) -> None:
         """Let a boot of a domain run; harmless when it does, or is gone."""
         found = await self._workers.call(self._libxl.domain_info, domid)

@@ -131,7 +131,8 @@ class Offer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     assume_shared: bool = False  #: disks of the same path are the same
     copying: Copying | None = None  #: disks that are not shared come, too
     replicated: bool = False  #: its memory comes in checkpoints, and the last one counts when they end
-    failover_s: int = 0  #: seconds without an answer after which it runs there; 0: a person decides
+    #: seconds without an answer after which it runs there; 0: a person decides
+    failover_s: Annotated[int, msgspec.Meta(ge=0)] = 0
     check_only: bool = False
 
 
@@ -186,12 +187,13 @@ class ReplicateRequest(
     """POST /v1/domains/REF/replicate: keep a copy of it on another host, checkpoint by checkpoint (Remus)."""
 
     to: Partner | None = None  #: None: checkpoints go nowhere, which shows what they cost
-    interval_ms: int = 200  #: that it runs between two checkpoints
+    interval_ms: Annotated[int, msgspec.Meta(ge=1)] = 200  #: that it runs between two checkpoints
     network_buffering: bool = True  #: what it sends is held back until the checkpoint behind it is there
     network_script: str = ""  #: sets that up; "": Xen's own
     disk_replication: bool = True  #: its disks are DRBD's, and are checkpointed too
     unsafe: bool = False  #: it may be done without one of these
-    failover_s: int = 0  #: seconds without an answer after which it runs there; 0: a person decides
+    #: seconds without an answer after which it runs there; 0: a person decides
+    failover_s: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
 class Check(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

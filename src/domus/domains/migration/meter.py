@@ -5,14 +5,30 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Final
 
 from domus.domains.frames import Packer
 from domus.domains.migration.rounds import Rounds
 
 _TELL_EVERY: Final = 0.5
-_MEBIBYTE: Final = 1 << 20
+MEBIBYTE: Final = 1 << 20
+
+
+@asynccontextmanager
+async def telling(tell: Callable[[], None]) -> AsyncIterator[None]:
+    """Call `tell` from time to time while the block lasts."""
+
+    async def often() -> None:
+        while True:
+            await asyncio.sleep(_TELL_EVERY)
+            tell()
+
+    task = asyncio.create_task(often(), name="progress")
+    try:
+        yield
+    finally:
+        task.cancel()
 
 
 class Meter:
@@ -44,26 +60,15 @@ class Meter:
         self._memory = True
         self._disks = ("", 0.0)
 
-    @asynccontextmanager
-    async def telling(self) -> AsyncIterator[None]:
+    def telling(self) -> AbstractAsyncContextManager[None]:
         """Tell while the block lasts."""
-
-        async def often() -> None:
-            while True:
-                await asyncio.sleep(_TELL_EVERY)
-                self._tell()
-
-        task = asyncio.create_task(often(), name="progress")
-        try:
-            yield
-        finally:
-            task.cancel()
+        return telling(self._tell)
 
     def _tell(self) -> None:
         then, taken_then, sent_then = self._former
         now, taken, sent = time.monotonic(), self._packer.taken, self._packer.sent
         self._former = (now, taken, sent)
-        wire = (sent - sent_then) / (now - then) / _MEBIBYTE
+        wire = (sent - sent_then) / (now - then) / MEBIBYTE
         told, done = self._disks
         if told:
             self._say(f"{told}, {wire:.1f} MiB/s on the wire", done)
@@ -72,7 +77,7 @@ class Meter:
             done = min(taken / self._size, 1.0)
             left = f", {(self._size - taken) / rate:.0f} s left" if rate and done < 1 else ""
             again = self._again()
-            memory = f"{rate / _MEBIBYTE:.1f} MiB/s, {wire:.1f} on the wire"
+            memory = f"{rate / MEBIBYTE:.1f} MiB/s, {wire:.1f} on the wire"
             self._say(f"sending its memory: {memory}{left}{again}", done)
 
     def _again(self) -> str:
@@ -81,5 +86,5 @@ class Meter:
         if self.held:
             return f", round {self.rounds.number}, for which it is paused"
         changed = self.rounds.changed
-        rate = f", the guest changes {changed / _MEBIBYTE:.1f} MiB/s" if changed else ""
+        rate = f", the guest changes {changed / MEBIBYTE:.1f} MiB/s" if changed else ""
         return f", round {self.rounds.number}{rate}"

@@ -9,12 +9,9 @@ Source: libxl.h (libxl_domain_remus_start); xl(1), "remus".
 
 from __future__ import annotations
 
-import asyncio
-import os
-import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -23,9 +20,10 @@ from domus.domains.frames import Packer
 from domus.domains.journal import ResumeDomain, SettleMove
 from domus.domains.migration import checks
 from domus.domains.migration.link import Connect, Link
+from domus.domains.migration.meter import MEBIBYTE, telling
 from domus.domains.migration.moves import Moves
 from domus.domains.migration.rounds import Rounds
-from domus.domains.migration.sending import Sending, both, refusal, save_failure
+from domus.domains.migration.sending import Sending, begun, both, save_failure
 from domus.domains.parts import Parts
 from domus.domains.saving import Saving
 from domus.model.domain import DomainInfo
@@ -39,14 +37,9 @@ from domus.model.errors import (
     Unreachable,
     WrongState,
 )
-from domus.model.migration import MigrateRequest, Move, Partner, ReplicateRequest, Stage
+from domus.model.migration import MigrateRequest, Partner, ReplicateRequest
 from domus.model.operation import Operation
 from domus.xen.libxl import Abort
-
-_TELL_EVERY: Final = 0.5
-_MEBIBYTE: Final = 1 << 20
-
-_NO_LIVE: Final = "this hypervisor has no shadow paging, without which a PV guest cannot be replicated"
 
 
 class Replicating:
@@ -72,14 +65,16 @@ class Replicating:
         info, domid = await self._saving.running(reference, "replicate")
 
         async def body(operation: Handle) -> None:
+            if not await self._parts.workers.call(checks.can_be_live, self._parts, info.guest_type):
+                raise WrongState(
+                    "this hypervisor has no shadow paging, without which a PV guest cannot be replicated"
+                )
             if request.to is None:
-                await self._to_nowhere(operation, info, domid, request)
+                async with operation.step("replicating it to nowhere", undo=ResumeDomain(info.uuid, domid)):
+                    await self._stream(operation, info, domid, request, _drop, lambda: None)
                 return
-            link = self._connect(request.to)
-            try:
+            with closing(self._connect(request.to)) as link:
                 await self._to_host(operation, info, domid, request, request.to, link, who)
-            finally:
-                link.close()
 
         to = "nowhere" if request.to is None else request.to.name
         return await self._parts.begin(
@@ -93,24 +88,6 @@ class Replicating:
             who=who,
         )
 
-    async def _to_nowhere(
-        self, operation: Handle, info: DomainInfo, domid: int, request: ReplicateRequest
-    ) -> None:
-        if not await self._parts.workers.call(checks.can_be_live, self._parts, info.guest_type):
-            raise WrongState(_NO_LIVE)
-        abort, workers, libxl = Abort(), self._parts.workers, self._parts.libxl
-        async with operation.step("writing checkpoints to nowhere", undo=ResumeDomain(info.uuid, domid)):
-            descriptor = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-            try:
-                await workers.call_abortably(
-                    abort.ask, lambda: libxl.replicate(domid, descriptor, _document(request), abort)
-                )
-            except LibxlError as error:
-                raise save_failure(error, domid) from error
-            finally:
-                os.close(descriptor)
-        raise HostProblem(f"'{info.name}' is replicated no longer", hint="it runs on here")
-
     async def _to_host(
         self,
         operation: Handle,
@@ -122,41 +99,36 @@ class Replicating:
         who: str,
     ) -> None:
         async with operation.step(f"asking {to.name}"):
-            as_move = MigrateRequest(to=to, live=True)
-            offer, problems, _, live = await self._sending.offer(info, domid, as_move)
+            offer, problems, _, _ = await self._sending.offer(info, domid, MigrateRequest(to=to))
             offer = replace(offer, replicated=True, failover_s=request.failover_s)
-            if not live:
-                raise WrongState(_NO_LIVE)
-            if problems:
-                answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
-                raise refusal(to.name, (*problems, *answer.problems))
-            await self._sending.agree(offer, link, to.name)
-        move = Move(
-            id=offer.id,
-            stage=Stage.SENDING,
-            domain=info.name,
-            uuid=info.uuid,
-            domid=domid,
-            partner=to,
-            who=who,
-            started=time.time(),
-            managed=offer.managed,
-            replicated=True,
-        )
+            await self._sending.agree(offer, problems, link, to.name)
+        move = begun(offer, domid, to, who)
+
+        def deliver(frames: Iterator[bytes]) -> None:
+            try:
+                link.send(move.id, frames)
+            except (Unreachable, OutcomeUnknown) as error:
+                raise HostProblem(f"the connection to {to.name} is lost") from error
+            raise HostProblem(f"{to.name} takes no more of it")
+
         async with operation.step(f"replicating it to {to.name}", undo=SettleMove(move.id)):
             await self._moves.put(move)
-            try:
-                await self._stream(operation, domid, link, move, _document(request))
-            except Cancelled:
-                raise
-            except DomusError as error:
-                told = f"'{info.name}' is replicated no longer: {error.what}"
-                raise HostProblem(told, hint="it runs on here") from error
+            await self._stream(operation, info, domid, request, deliver, link.hang_up)
 
     async def _stream(
-        self, operation: Handle, domid: int, link: Link, move: Move, info: dict[str, Any]
+        self,
+        operation: Handle,
+        info: DomainInfo,
+        domid: int,
+        request: ReplicateRequest,
+        deliver: Callable[[Iterator[bytes]], None],
+        hang_up: Callable[[], None],
     ) -> None:
-        """Send checkpoints for as long as they are taken. It never ends well."""
+        """Send checkpoints for as long as they are taken; never ends but by an error.
+
+        Args:
+            deliver: takes the frames, in a worker thread, until `hang_up` or the last of them.
+        """
         abort, rounds = Abort(), Rounds()
         packer = Packer(watch=rounds.feed)
         workers, libxl = self._parts.workers, self._parts.libxl
@@ -164,7 +136,7 @@ class Replicating:
         async def write() -> None:
             try:
                 await workers.call_abortably(
-                    abort.ask, lambda: libxl.replicate(domid, packer.descriptor, info, abort)
+                    abort.ask, lambda: libxl.replicate(domid, packer.descriptor, _document(request), abort)
                 )
             finally:
                 packer.abandon()
@@ -172,45 +144,36 @@ class Replicating:
 
         async def send() -> None:
             try:
-                await workers.call_abortably(link.hang_up, lambda: link.send(move.id, packer.frames()))
-            except (Unreachable, OutcomeUnknown) as error:
-                raise HostProblem(f"the connection to {move.partner.name} is lost") from error
+                await workers.call_abortably(hang_up, lambda: deliver(packer.frames()))
             finally:
                 packer.hang_up()
                 abort.ask()
-            raise HostProblem(f"{move.partner.name} takes no more of it")
+
+        def tell() -> None:
+            told = f"checkpoint {rounds.checkpoints}" if rounds.checkpoints else "its memory"
+            operation.say(f"{told}, {packer.sent / MEBIBYTE:.1f} MiB sent")
 
         try:
-            async with _telling(operation, packer, rounds):
+            async with telling(tell):
                 await both(write(), send())
-        except LibxlError as error:
-            raise save_failure(error, domid) from error
+        except Cancelled:
+            raise
+        except DomusError as error:
+            why = save_failure(error, domid).what if isinstance(error, LibxlError) else error.what
+            told = f"'{info.name}' is replicated no longer: {why}"
+            raise HostProblem(told, hint="it runs on here") from error
         finally:
             packer.close()
 
 
-@asynccontextmanager
-async def _telling(operation: Handle, packer: Packer, rounds: Rounds) -> AsyncIterator[None]:
-    """Say from time to time how far it is."""
-
-    async def often() -> None:
-        while True:
-            await asyncio.sleep(_TELL_EVERY)
-            sent = f"{packer.sent / _MEBIBYTE:.1f} MiB sent"
-            told = f"checkpoint {rounds.checkpoints}" if rounds.checkpoints else "its memory"
-            operation.say(f"{told}, {sent}")
-
-    task = asyncio.create_task(often(), name="progress")
-    try:
-        yield
-    finally:
-        task.cancel()
+def _drop(frames: Iterator[bytes]) -> None:
+    """To nowhere."""
+    for _ in frames:
+        pass
 
 
 def _check(request: ReplicateRequest) -> None:
     """What libxl refuses, in words that say what to do."""
-    if request.interval_ms < 1 or request.failover_s < 0:
-        raise BadInput("the interval is a millisecond or more, and a failover takes no negative time")
     missing = {
         "its checkpoints go nowhere": request.to is None,
         "what it sends is not held back": not request.network_buffering,

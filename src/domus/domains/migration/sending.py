@@ -7,7 +7,7 @@ import logging
 import secrets
 import time
 from collections.abc import Awaitable
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -42,7 +42,16 @@ from domus.model.errors import (
     from_problem,
 )
 from domus.model.managed import ExportedDomain
-from domus.model.migration import Check, CopiedDisk, DiskIdentity, MigrateRequest, Move, Offer, Stage
+from domus.model.migration import (
+    Check,
+    CopiedDisk,
+    DiskIdentity,
+    MigrateRequest,
+    Move,
+    Offer,
+    Partner,
+    Stage,
+)
 from domus.model.operation import Operation
 from domus.storage import blobs, chunks, targets
 from domus.storage.blobs import BlobStore
@@ -83,12 +92,9 @@ class Sending:
             Unreachable: the other host does not answer, or refuses our certificate.
         """
         info, domid = await self._saving.running(reference, "migrate")
-        link = self._connect(request.to)
-        try:
+        with closing(self._connect(request.to)) as link:
             offer, problems, remarks, _ = await self.offer(info, domid, request)
             answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
-        finally:
-            link.close()
         return Check(
             problems=(*problems, *answer.problems), remarks=tuple(remarks), copied=tuple(answer.copied)
         )
@@ -104,11 +110,8 @@ class Sending:
         info, domid = await self._saving.running(reference, "migrate")
 
         async def body(operation: Handle) -> None:
-            link = self._connect(request.to)
-            try:
+            with closing(self._connect(request.to)) as link:
                 await self._move(operation, info, domid, request, link, who)
-            finally:
-                link.close()
 
         return await self._parts.begin(
             "migrate",
@@ -135,23 +138,10 @@ class Sending:
         other = request.to.name
         async with operation.step(f"asking {other}"):
             offer, problems, remarks, live = await self.offer(info, domid, request)
-            if problems:
-                answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
-                raise refusal(other, (*problems, *answer.problems))
-            copied = await self.agree(offer, link, other)
+            copied = await self.agree(offer, problems, link, other)
         known = await self._compared(operation, link, offer.id, copied)
-        move = Move(
-            id=offer.id,
-            stage=Stage.SENDING,
-            domain=info.name,
-            uuid=info.uuid,
-            domid=domid,
-            partner=request.to,
-            who=who,
-            started=time.time(),
-            managed=offer.managed,
-            copied=tuple(disk.target for disk in copied if not disk.below),
-        )
+        sent_along = tuple(disk.target for disk in copied if not disk.below)
+        move = replace(begun(offer, domid, request.to, who), copied=sent_along)
         for remark in remarks:
             log.info("migration of %s: %s", info.name, remark)
         async with operation.step("sending its memory", undo=SettleMove(move.id)):
@@ -181,12 +171,24 @@ class Sending:
         if move.stage is Stage.KEPT:
             raise Conflict(f"'{info.name}' stays here: {move.told}", where=other)
 
-    async def agree(self, offer: Offer, link: Link, other: str) -> tuple[CopiedDisk, ...]:
-        """Have the other host expect it; returns the disks that it needs."""
+    async def agree(
+        self, offer: Offer, problems: list[Problem], link: Link, other: str
+    ) -> tuple[CopiedDisk, ...]:
+        """Have the other host expect it; returns the disks that it needs.
+
+        Args:
+            problems: what is in the way here: it is only asked what else is, then.
+
+        Raises:
+            DomusError: something is in the way; it tells all of it.
+        """
+        if problems:
+            answer = await self._parts.workers.call(link.offer, replace(offer, check_only=True))
+            raise _refusal(other, (*problems, *answer.problems))
         for _ in range(2):
             answer = await self._parts.workers.call(link.offer, offer)
             if answer.problems:
-                raise refusal(other, answer.problems)
+                raise _refusal(other, answer.problems)
             if not answer.missing:
                 return answer.copied
             for image in answer.missing:
@@ -383,7 +385,23 @@ async def both(saving: Awaitable[None], sending: Awaitable[None]) -> None:
         raise Cancelled("the migration was stopped")
 
 
-def refusal(other: str, problems: tuple[Problem, ...]) -> DomusError:
+def begun(offer: Offer, domid: int, to: Partner, who: str) -> Move:
+    """What is remembered here of a domain that is sent."""
+    return Move(
+        id=offer.id,
+        stage=Stage.SENDING,
+        domain=offer.config.name,
+        uuid=offer.config.uuid or "",
+        domid=domid,
+        partner=to,
+        who=who,
+        started=time.time(),
+        managed=offer.managed,
+        replicated=offer.replicated,
+    )
+
+
+def _refusal(other: str, problems: tuple[Problem, ...]) -> DomusError:
     """All that is in the way, as one error."""
     if len(problems) == 1:
         error = from_problem(problems[0])

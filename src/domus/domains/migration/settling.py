@@ -14,7 +14,7 @@ import asyncio
 import itertools
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, closing, suppress
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -319,13 +319,13 @@ class Settling:
 
     async def _tell_kept(self, move: Move) -> None:
         """Spare the receiver the asking, if it can be reached."""
-        link = self._connect(move.partner)
-        try:
-            await self._parts.workers.call(link.abort, move.id)
-        except DomusError as error:
-            log.info("%s was not told that %s stays: %s", move.partner.name, move.domain, error.for_user())
-        finally:
-            link.close()
+        with closing(self._connect(move.partner)) as link:
+            try:
+                await self._parts.workers.call(link.abort, move.id)
+            except DomusError as error:
+                log.info(
+                    "%s was not told that %s stays: %s", move.partner.name, move.domain, error.for_user()
+                )
 
     async def _through(self, move: Move, keys: tuple[str, ...]) -> None:
         try:
