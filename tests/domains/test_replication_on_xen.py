@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from domus.model.config import GuestType
-from domus.model.errors import BadInput, Busy, Cancelled, DomusError, HostProblem, WrongState
+from domus.model.errors import BadInput, Busy, Cancelled, DomusError, HostProblem
 from domus.model.migration import ReplicateRequest, Side, Stage
 from tests.domains.guests import boot_id, create, eventually, kill_xend, look, typed, wait_until_up
 from tests.domains.moving import Pair, a_pair
@@ -145,6 +145,7 @@ def test_checkpoints_go_nowhere_where_that_is_wanted_and_what_is_unsafe_must_be_
             client.finish(operation)
         assert boot_id(client, pair.name) == boot
         # what libxl itself refuses: there is nothing to hold packets back with
-        with pytest.raises((HostProblem, WrongState)):
+        with pytest.raises(HostProblem, match="No support for network buffering") as refused:
             client.finish(client.migration.replicate(pair.name, wanted(pair, network_buffering=True)))
+        assert "-F -n does without that" in refused.value.hint
         assert boot_id(client, pair.name) == boot

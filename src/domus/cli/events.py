@@ -30,7 +30,7 @@ def run(call: Call) -> int:
     reference = call.words[0] if call.words else ""
     if not call.has("follow"):
         events = client.events(since or 0, follow=False)
-        return _print(call, of_domain(events, reference) if reference else events)
+        return _print(call, _known(client, events, reference) if reference else events)
     if not reference:
         return _print(call, follow(client, since))
     if since is None:
@@ -68,6 +68,15 @@ def of_domain(events: Iterable[Event], reference: str) -> Iterator[Event]:
         domid = "" if event.domid is None else str(event.domid)
         if reference in (event.uuid, event.domain, domid):
             yield event
+
+
+def _known(client: Client, events: Iterable[Event], reference: str) -> Iterator[Event]:
+    """As `of_domain`; a domain of which nothing is told must at least be there, else DomainNotFound."""
+    event = None
+    for event in of_domain(events, reference):
+        yield event
+    if event is None:
+        client.domain(reference)
 
 
 def until_moved(events: Iterable[Event]) -> Iterator[Event]:

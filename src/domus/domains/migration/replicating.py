@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from typing import Any
+from typing import Any, Final
 
 from msgspec.structs import replace
 
@@ -40,6 +40,9 @@ from domus.model.errors import (
 from domus.model.migration import MigrateRequest, Partner, ReplicateRequest
 from domus.model.operation import Operation
 from domus.xen.libxl import Abort
+
+#: what libxl says where it was built without libnl (libxl_remus.c), as Debian's is
+_NO_BUFFERING: Final = "No support for network buffering"
 
 
 class Replicating:
@@ -161,7 +164,8 @@ class Replicating:
         except DomusError as error:
             why = save_failure(error, domid).what if isinstance(error, LibxlError) else error.what
             told = f"'{info.name}' is replicated no longer: {why}"
-            raise HostProblem(told, hint="it runs on here") from error
+            without = "; -F -n does without that" if _NO_BUFFERING in why else ""
+            raise HostProblem(told, hint=f"it runs on here{without}") from error
         finally:
             packer.close()
 
