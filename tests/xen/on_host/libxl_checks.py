@@ -208,6 +208,32 @@ def check_what_libxl_drops_from_a_configuration_is_seen() -> None:
     assert _libxl.need_memory_kib(document("x")) >= 131072
 
 
+def check_lists_ask_again_for_what_has_changed_and_for_nothing_else() -> None:
+    with guest("still") as still, guest("changing") as changing:
+
+        def listed() -> dict[int, dict[str, Any]]:
+            there = {domain["domid"]: domain for domain in _libxl.list_domains()}
+            fresh = Libxl.open()
+            asked = [domain for domain in fresh.list_domains() if domain["domid"]]
+            fresh.close()
+            # Domain 0 works, and is another one at each look.
+            assert [domain for domid, domain in there.items() if domid] == asked
+            return there
+
+        for _ in range(3):
+            before = listed()
+        assert before[0] is not listed()[0]
+        _libxl.set_max_memory(changing, 140 * 1024)
+        after = listed()
+        assert after[changing]["max_memkb"] != before[changing]["max_memkb"]
+        assert after[still] is before[still]
+        with guest("coming") as coming:
+            assert listed()[coming]["paused"]
+        _libxl.rename(still, "renamed", old="still")
+        _libxl.destroy(changing)
+        wait_for(lambda: changing not in domids())
+
+
 def check_create_does_not_block_a_list_nor_take_our_children() -> None:
     made: list[int] = []
     creates = [
@@ -233,6 +259,7 @@ def check_create_does_not_block_a_list_nor_take_our_children() -> None:
 
 def check_calls_leak_no_descriptor_and_a_closed_libxl_none() -> None:
     other = Libxl.open()
+    other.list_domains()  # what stays open is opened by the first
     opened = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
     for _ in range(50):
         raised(DomainNotFound, other.pause, _NOBODY)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from ctypes import POINTER, byref, c_int
 from typing import Final
 
 from domus.model.errors import DomainNotFound, LibxlError
 from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Library, Prototypes
 from domus.xen.libxl.calls import Calls, Document
+from domus.xen.libxl.records import Records, Snapshot
 
 _CONSOLE_PV: Final = 2  # libxl_types.idl, libxl_console_type
 
@@ -32,13 +34,49 @@ class DomainReads(Calls):
     def __init__(self, library: Library) -> None:
         super().__init__(library)
         self._unchanged: dict[bytes, Document] = {}  # by the struct that it was printed from
+        self._records = Records(library)
+        self._listing = threading.Lock()
+        self._former: list[Document] = []
+        #: Xen's record of each of those; None where it changed while libxl was asked
+        self._seen: list[bytes | None] = []
 
     def list_domains(self) -> list[Document]:
-        """libxl_dominfo of each domain, in order of domid, domain 0 included; all of one moment.
+        """libxl_dominfo of each domain, in order of domid, domain 0 included.
 
         A domain of which nothing at all has changed since the last call has the same document, the very same
         object: not to be changed.
         """
+        with self._listing:
+            before = self._records.read(len(self._former))
+            documents = self._refreshed(before) or self._all()
+            after = self._records.read(len(documents))
+            # What changed between the two may have changed before or after libxl was asked.
+            then, now = (self._records.split(each, documents) for each in (before, after))
+            if then is None or now is None:
+                self._seen = [None] * len(documents)
+            else:
+                self._seen = [each if each == other else None for each, other in zip(then, now, strict=True)]
+            self._former = documents
+            return [*documents]
+
+    def _refreshed(self, snapshot: Snapshot) -> list[Document] | None:
+        """The domains of the last time, with those asked for again that have changed; None: ask for all."""
+        records = self._records.split(snapshot, self._former)
+        if records is None:
+            return None
+        pairs = zip(records, self._seen, strict=True)
+        changed = [place for place, (record, seen) in enumerate(pairs) if record != seen]
+        if len(changed) > max(len(records) // 2, 1):
+            return None
+        documents = [*self._former]
+        for place in changed:
+            found = self.domain_info(documents[place]["domid"])
+            if found is None or found["uuid"] != documents[place]["uuid"]:
+                return None
+            documents[place] = found
+        return documents
+
+    def _all(self) -> list[Document]:
         number = ctypes.c_int()
         with self._contexts.lease() as context:
             first = context.get("libxl_list_domain", byref(number))

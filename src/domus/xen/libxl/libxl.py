@@ -15,6 +15,7 @@ from domus.xen.libxl import (
     lifecycle,
     memory,
     psr,
+    records,
     saving,
     scheduling,
     topology,
@@ -70,10 +71,12 @@ class Libxl(
             topology,
             foreign,
             psr,
+            records,
         )
         prototypes = {name: row for area in areas for name, row in area.PROTOTYPES.items()}
         return cls(abi.load(prototypes))
 
     def close(self) -> None:
         """Let go of Xen; calls that still run are not disturbed. May be called twice."""
+        self._records.close()
         self._contexts.close()
