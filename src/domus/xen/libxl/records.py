@@ -13,6 +13,7 @@ import ctypes
 import uuid
 from collections.abc import Sequence
 from ctypes import c_int, c_uint, c_uint32, c_void_p
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from domus.model.errors import HostProblem
@@ -28,7 +29,6 @@ _ROOM: Final = 1024
 
 #: domains that may have come since the last time
 _MORE: Final = 16
-
 
 #: bytes of a uuid
 _UUID: Final = 16
@@ -63,7 +63,7 @@ class Records:
         Args:
             documents: libxl's, in order of domid.
         """
-        uuids = [uuid.UUID(document["uuid"]).bytes for document in documents]
+        uuids = [_uuid_bytes(document["uuid"]) for document in documents]
         if snapshot.number != len(uuids) or not (self._length or self._measure(snapshot, uuids)):
             return None
         step = self._length
@@ -94,3 +94,9 @@ class Records:
             return False
         self._length, self._handle = length, handle
         return True
+
+
+@lru_cache(maxsize=4096)
+def _uuid_bytes(text: str) -> bytes:
+    """As it is in a record. Parsing the same ones again takes longer than all the comparing."""
+    return uuid.UUID(text).bytes
