@@ -234,6 +234,25 @@ def test_qemu_goes_on_when_xend_is_killed(
     detach(client)
 
 
+def test_a_disk_whose_qemu_takes_its_backend_away_while_libxl_waits_for_it_is_gone(
+    lab_host: LabHost, client: Client, unchanged: None
+) -> None:
+    attach(client, xm_disk("tap:qcow2:/root/image.qcow2"))
+    domid = client.domain("guest").domid
+    backend = f"/local/domain/0/backend/qdisk/{domid}/51728"
+    # A QEMU that does not answer makes the moment long: libxl waits, and the backend goes as by QEMU.
+    qemu = lab_host.run(["xenstore-read", f"/local/domain/{domid}/image/device-model-pid"]).stdout.strip()
+    lab_host.run(["kill", "-STOP", qemu])
+    try:
+        operation = client.devices.detach_disk("guest", "xvdb", force=True)
+        eventually(lambda: lab_host.run(["xenstore-read", f"{backend}/state"]).stdout.strip() == "5")
+        lab_host.run(["xenstore-rm", backend])
+    finally:
+        lab_host.run(["kill", "-CONT", qemu])
+    client.finish(operation)
+    assert 51728 not in [device.devid for device in client.devices.list("guest", "vbd")]
+
+
 @pytest.mark.parametrize("after", [0.3, 1.0])
 def test_xend_killed_while_qemu_starts_leaves_a_disk_that_is_whole_or_none(
     lab_host: LabHost, client: Client, unchanged: None, after: float

@@ -21,7 +21,7 @@ from domus.domains.leftovers import Leftovers
 from domus.domains.parts import Parts
 from domus.domains.reconfigure import reconfigure
 from domus.model.domain import DomainInfo
-from domus.model.errors import Conflict
+from domus.model.errors import Conflict, LibxlError
 
 log = logging.getLogger(__name__)
 
@@ -90,14 +90,26 @@ class Detachments:
         if device.ref is not None and (script == NO_SCRIPT or await self._is_unserved(device.ref)):
             await making.unmake(parts.store, device)
         else:  # somebody's script has to run
-            place = str(device.devid) if device.kind == VBD else device.devid
-            kind = _LIBXL_KINDS[device.kind]
-            await parts.workers.call(parts.libxl.remove_device, device.domid, kind, place, force=True)
+            await self._remove_by_libxl(device)
         await disk_qemu.stop(parts.store, device.domid)
         await left.wait_gone()
         await self._keep_gone(uuid, device.domid, device.kind, device.devid)
         if keep is not None:
             await self._keeping.carry_out(keep)
+
+    async def _remove_by_libxl(self, device: Attached) -> None:
+        parts = self._parts
+        place = str(device.devid) if device.kind == VBD else device.devid
+        kind = _LIBXL_KINDS[device.kind]
+        try:
+            await parts.workers.call(parts.libxl.remove_device, device.domid, kind, place, force=True)
+        except LibxlError as error:
+            # A QEMU removes its backend once it has closed it (QEMU hw/xen/xen-backend.c).
+            # If it does so while libxl waits for that, libxl fails and leaves the frontend.
+            if await attached.backend_state(parts.store, device) is not None:
+                raise
+            log.info("the backend of device %s of domain %d went by itself: %s", device, device.domid, error)
+            await making.unmake(parts.store, device)
 
     async def _keep_gone(self, uuid: str, domid: int, kind: str, devid: int) -> None:
         await reconfigure(self._parts.kept, uuid, domid, without(kind, devid).apply)
