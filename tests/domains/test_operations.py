@@ -234,6 +234,10 @@ async def test_an_operation_whose_state_cannot_be_written_does_not_begin(tmp_pat
     await database.close()
 
 
+class KilledError(BaseException):
+    """What stands for the end of a process in the middle of a write."""
+
+
 class Finish(msgspec.Struct, frozen=True, tag="finish"):
     """What is left to do once an operation is carried through."""
 
@@ -286,6 +290,43 @@ async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -
     await second.recover()
     assert done == [Finish("/kept")]
     assert second.get(begun.id).state is OperationState.DONE
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    await database.close()
+
+
+async def test_a_xend_killed_while_it_finishes_does_not_have_the_next_one_call_that_undone(
+    tmp_path: Path,
+) -> None:
+    carried_out: list[object] = []
+
+    async def carry_out(record: object) -> None:
+        carried_out.append(record)
+
+    database = await Database.open(tmp_path / "xend.sqlite")
+    first: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
+    reached = asyncio.Event()
+
+    async def body(operation: OperationHandle[Any]) -> None:
+        await operation.commit(Finish("/kept"))
+        reached.set()
+        await asyncio.Event().wait()
+
+    begun = await first.start("save", domain="web", uuid="u", who="", body=body)
+    await reached.wait()
+    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)  # as if killed here
+
+    async def killed(operation: Operation) -> None:
+        raise KilledError
+
+    second.journal.finish = killed  # type: ignore[method-assign]
+    with pytest.raises(KilledError):
+        await second.recover()
+    third: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
+    await third.recover()
+    assert carried_out == [Finish("/kept"), Finish("/kept")]
+    assert third.get(begun.id).state is OperationState.DONE
+    assert not await third.journal.unfinished()
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
     await database.close()

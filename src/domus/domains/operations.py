@@ -149,6 +149,8 @@ class Operations(Generic[R]):
         log.warning("%s of %s was cut off: %s it", operation.kind, operation.domain, verb)
         whole, finished = await self._undo_all(operation.id)
         if operation.state.final:
+            if whole:
+                await self.journal.finish(operation)
             return
         if finished and whole:
             self._known[operation.id] = operation
@@ -356,8 +358,12 @@ class Operations(Generic[R]):
         self._on_change(operation)
 
     async def _undo_all(self, operation_id: str) -> tuple[bool, bool]:
-        """Carry all records out; whether all could be, and whether the operation is done by that."""
-        whole, finished = True, False
+        """Carry all records out; whether all could be, and whether the operation is done by that.
+
+        When all could be, those that brought it forward stay: the write of its end removes them. Were a xend
+        killed after their removal and before that, the next one would take for undone what is done.
+        """
+        whole, forward = True, []
         for step, record in await self.journal.records(operation_id):
             try:
                 went_forward = await self._undo(record)
@@ -365,9 +371,14 @@ class Operations(Generic[R]):
                 whole = False
                 log.exception("cannot undo %r of operation %s: %s", record, operation_id, error)
             else:
-                finished |= bool(went_forward or getattr(record, "finishes", False))
+                if went_forward or getattr(record, "finishes", False):
+                    forward.append(step)
+                else:
+                    await self.journal.undone(operation_id, step)
+        if not whole:  # what could not be undone is tried again, perhaps in days: these must not be
+            for step in forward:
                 await self.journal.undone(operation_id, step)
-        return whole, finished
+        return whole, bool(forward)
 
     async def _prune(self) -> None:
         final = [each.id for each in self._known.values() if each.state.final]
