@@ -73,6 +73,7 @@ def test_a_guest_goes_on_where_it_was_saved(
     lab_host: LabHost, client: Client, guest: str, guest_config: DomainConfig
 ) -> None:
     before, config = boot_id(client, guest), client.config(guest)
+    since = [event.revision for event in client.events(0, follow=False)][-1]
     saved = client.finish(client.saving.save(guest, FILE))
     assert saved.path == FILE
     assert guest not in [info.name for info in client.domains()]
@@ -95,6 +96,9 @@ def test_a_guest_goes_on_where_it_was_saved(
     eventually(lambda: is_running(client, guest))
     assert client.domain(guest).domid == restored.domid
     assert boot_id(client, guest) == before
+    told = [event.kind for event in client.events(since, follow=False)]
+    assert "domain.saved" in told
+    assert "domain.shutdown" not in told  # it was suspended, and has not ended
 
 
 def test_xl_and_xm_read_each_others_files(lab_host: LabHost, client: Client, guest: str) -> None:

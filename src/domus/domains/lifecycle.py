@@ -123,8 +123,10 @@ class Lifecycle:
         for key in known.keys() - found.keys():
             await self._gone(known[key])
         for key, info in found.items():
-            if not info.shutdown:
-                self._ended.discard(key)  # resumed after it was saved
+            if not info.shutdown or info.shutdown_reason is ShutdownReason.SUSPEND:
+                self._ended.discard(
+                    key
+                )  # who suspends a domain saves, moves or replicates it: it has not ended
             elif key not in self._ended:
                 self._ended.add(key)
                 self._end(info)
