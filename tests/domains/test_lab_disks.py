@@ -133,7 +133,12 @@ def told(client: Client, since: int, kind: str) -> Event:
 def test_what_a_guest_writes_to_a_disk_of_each_form_is_there_after_detaching(
     lab_host: LabHost, client: Client, shell: Shell, unchanged: None, uname: str
 ) -> None:
-    attach(client, xm_disk(uname))
+    check_bytes(lab_host, client, shell, xm_disk(uname), FORMS[uname])
+
+
+def check_bytes(lab_host: LabHost, client: Client, shell: Shell, disk: Disk, reader: str) -> None:
+    """What the guest writes to a disk is what `reader`, a command in dom0, prints after it was detached."""
+    attach(client, disk)
     wait_for(shell, "/dev/xvdb")
     assert shell.run("cat /sys/block/xvdb/size") == str(SIZE // 512)
     shell.run("dd if=/dev/urandom of=/noise bs=64k count=16 2>/dev/null")
@@ -141,7 +146,7 @@ def test_what_a_guest_writes_to_a_disk_of_each_form_is_there_after_detaching(
     theirs = shell.run("sha256sum /noise").split()[0]
     detach(client)
     shell.run("for i in $(seq 50); do [ -e /dev/xvdb ] || break; sleep 0.1; done; [ ! -e /dev/xvdb ]")
-    bytes_of = f"{FORMS[uname]} | tail -c +{40 * 65536 + 1} | head -c {MIB} | sha256sum; rm -f /tmp/out"
+    bytes_of = f"{reader} | tail -c +{40 * 65536 + 1} | head -c {MIB} | sha256sum; rm -f /tmp/out"
     assert lab_host.run(["sh", "-c", bytes_of]).stdout.split()[0] == theirs
 
 

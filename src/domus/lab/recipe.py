@@ -37,6 +37,8 @@ _TOOLS: Final = (
     "lvm2",
     "thin-provisioning-tools",
     "nbd-client",
+    "open-iscsi",
+    "drbd-utils",
     "openvswitch-switch",
     "tcpdump",
     "procps",
