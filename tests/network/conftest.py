@@ -65,6 +65,12 @@ def has_card(shell: GuestShell, name: str = "eth0") -> None:
     shell.run(f"for i in $(seq 50); do {there} && break; sleep 0.1; done; ip link set {name} up")
 
 
+def has_no_card(shell: GuestShell, name: str) -> None:
+    """Wait until a card that was detached is gone in the guest, too: a moment after its backend."""
+    there = f"[ -e /sys/class/net/{name} ]"
+    shell.run(f"for i in $(seq 100); do {there} || break; sleep 0.1; done; ! {there}")
+
+
 @pytest.fixture(scope="module")
 def far(lab_host: LabHost) -> LabHost:
     """The host, with the other end behind its bridge br66."""

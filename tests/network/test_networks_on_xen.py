@@ -12,7 +12,7 @@ from domus.model.errors import AlreadyExists, BadInput, InUse, NotFound, WrongSt
 from domus.model.networks import Network, NetworkKind
 from domus.model.operation import OperationState
 from tests.domains.guests import eventually, kill_xend
-from tests.network.conftest import Boot, GuestShell
+from tests.network.conftest import Boot, GuestShell, has_no_card
 from tests.network.test_routes_on_xen import host_state
 
 if TYPE_CHECKING:
@@ -136,6 +136,7 @@ def test_a_card_can_be_attached_by_the_networks_name(client: Client, guest: Gues
     guest.run("ifconfig eth1 up; udhcpc -i eth1 -n -q -t 10 -T 1")
     assert "192.168.140.3" in guest.run("ifconfig eth1")
     client.finish(client.devices.detach_nic("web", "1"))
+    has_no_card(guest, "eth1")
 
 
 def test_what_cannot_be_is_refused(client: Client, guest: GuestShell) -> None:
@@ -163,6 +164,7 @@ def test_guests_of_an_isolated_network_reach_the_host_and_no_further(
     guest.run("udhcpc -i eth1 -n -q -t 10 -T 1; ping -c 1 -W 10 192.168.141.1; ifconfig eth0 down")
     guest.run("route add default gw 192.168.141.1; ! ping -c 2 -W 2 10.68.0.2")
     client.finish(client.devices.detach_nic("web", "1"))
+    has_no_card(guest, "eth1")
     client.networks.stop("lonely")
     client.networks.undefine("lonely")
 
