@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.conftest import traces
+from tests.domains.guests import Shell
+
 if TYPE_CHECKING:
+    from domus.client import Client
     from domus.lab.host import LabHost
 
 
@@ -15,3 +19,29 @@ if TYPE_CHECKING:
 def hosts(new_host: Callable[..., LabHost]) -> tuple[LabHost, LabHost]:
     """Two fresh hosts, for domains that go from one to the other."""
     return new_host(), new_host()
+
+
+# For modules that have the fixtures `client` and `booted`, after which the domain "guest" is up:
+
+
+@pytest.fixture
+def shell(client: Client, booted: None) -> Iterator[Shell]:
+    """The guest's shell."""
+    with client.console("guest", scrollback=False) as console:
+        yield Shell(console)
+
+
+@pytest.fixture
+def unchanged(lab_host: LabHost, client: Client, booted: None) -> Iterator[None]:
+    """The test ends with the host and the kept configuration as it found them."""
+    before, config = traces(lab_host), client.config("guest")
+    yield
+    after = traces(lab_host)
+    for what, lines in before.items():
+        assert _steady(after[what]) == _steady(lines), f"{what} differ after the test"
+    assert client.config("guest") == config
+
+
+def _steady(lines: list[str]) -> list[str]:
+    """Without what a running guest writes by itself."""
+    return [line for line in lines if "/data/" not in line and "/control/" not in line]

@@ -59,28 +59,6 @@ def booted(lab_host: LabHost, client: Client, guest_config: DomainConfig) -> Non
     wait_until_up(client)
 
 
-@pytest.fixture
-def shell(client: Client, booted: None) -> Iterator[Shell]:
-    with client.console("guest", scrollback=False) as console:
-        yield Shell(console)
-
-
-@pytest.fixture
-def unchanged(lab_host: LabHost, client: Client, booted: None) -> Iterator[None]:
-    """The test ends with the host and the kept configuration as it found them."""
-    before, config = traces(lab_host), client.config("guest")
-    yield
-    after = traces(lab_host)
-    for what, lines in before.items():
-        assert steady(after[what]) == steady(lines), f"{what} differ after the test"
-    assert client.config("guest") == config
-
-
-def steady(lines: list[str]) -> list[str]:
-    """Without what a running guest writes by itself."""
-    return [line for line in lines if "/data/" not in line and "/control/" not in line]
-
-
 def wait_until_up(client: Client, within: float = 120) -> None:
     printed, end = b"", time.monotonic() + within
     while b"is up." not in printed:

@@ -12,9 +12,7 @@ from msgspec.structs import replace
 
 from domus.config import alone
 from domus.model.errors import BadInput, DomusError, Forbidden, HostProblem, InUse, NotFound
-from tests.conftest import traces
 from tests.domains.guests import Shell, create, eventually, in_guest, kill_xend, wait_until_up
-from tests.domains.test_lab_attachments import steady
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -81,23 +79,6 @@ def booted(lab_host: LabHost, client: Client, guest_config: DomainConfig) -> Non
     lab_host.run(["sh", "-c", MAKE])
     create(client, replace(guest_config, memory_mib=192))
     wait_until_up(client, "guest")
-
-
-@pytest.fixture
-def shell(client: Client, booted: None) -> Iterator[Shell]:
-    with client.console("guest", scrollback=False) as console:
-        yield Shell(console)
-
-
-@pytest.fixture
-def unchanged(lab_host: LabHost, client: Client, booted: None) -> Iterator[None]:
-    """The test ends with the host as it found it: processes, loop devices, XenStore."""
-    before, config = traces(lab_host), client.config("guest")
-    yield
-    after = traces(lab_host)
-    for what, lines in before.items():
-        assert steady(after[what]) == steady(lines), f"{what} differ after the test"
-    assert client.config("guest") == config
 
 
 def attach(client: Client, disk: Disk) -> None:

@@ -11,15 +11,14 @@ from msgspec.structs import replace
 from domus.config import alone
 from domus.model.config import Disk
 from domus.model.errors import DomusError
-from tests.conftest import traces
-from tests.domains.guests import Shell, create, wait_until_up
-from tests.domains.test_lab_attachments import steady
+from tests.domains.guests import create, wait_until_up
 from tests.domains.test_lab_disks import SIZE, attach, check_bytes
 
 if TYPE_CHECKING:
     from domus.client import Client
     from domus.lab.host import LabHost
     from domus.model.config import DomainConfig
+    from tests.domains.guests import Shell
 
 pytestmark = pytest.mark.lab
 
@@ -81,23 +80,6 @@ def booted(lab_host: LabHost, client: Client, guest_config: DomainConfig) -> Non
     wait_until_up(client, "guest")
 
 
-@pytest.fixture
-def shell(client: Client, booted: None) -> Iterator[Shell]:
-    with client.console("guest", scrollback=False) as console:
-        yield Shell(console)
-
-
-@pytest.fixture
-def unchanged(lab_host: LabHost, client: Client, booted: None) -> Iterator[None]:
-    """The test ends with the host as it found it."""
-    before, config = traces(lab_host), client.config("guest")
-    yield
-    after = traces(lab_host)
-    for what, lines in before.items():
-        assert steady(after[what]) == steady(lines), f"{what} differ after the test"
-    assert client.config("guest") == config
-
-
 def iscsi(iqn: str) -> Disk:
     return Disk(vdev="xvdb", target=f"iqn={iqn},portal=127.0.0.1", script="block-iscsi")
 
@@ -121,7 +103,7 @@ def test_a_target_that_is_not_there_is_told_in_the_scripts_words(
     assert IQN not in sessions(lab_host)
 
 
-def test_a_drbd_resource_is_primary_while_a_guest_has_it(
+def test_a_drbd_resource_is_written_and_secondary_again_afterwards(
     lab_host: LabHost, client: Client, shell: Shell, unchanged: None
 ) -> None:
     check_bytes(lab_host, client, shell, alone.disk("drbd:r0,xvdb,w"), "cat /root/replica.img")

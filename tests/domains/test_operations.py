@@ -267,14 +267,11 @@ async def test_what_is_committed_is_neither_cancelled_nor_undone(tmp_path: Path)
         assert made.exists()
 
 
-async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -> None:
-    done: list[object] = []
-
-    async def carry_out(record: object) -> None:
-        done.append(record)
-
-    database = await Database.open(tmp_path / "xend.sqlite")
-    first: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
+async def committed(
+    database: Database, carry_out: Callable[[object], Coroutine[Any, Any, None]]
+) -> tuple[Operations[Any], Operation]:
+    """Operations as if killed here, to be kept alive, and the one that has committed to `Finish("/kept")`."""
+    operations: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
     reached = asyncio.Event()
 
     async def body(operation: OperationHandle[Any]) -> None:
@@ -284,9 +281,20 @@ async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -
         reached.set()
         await asyncio.Event().wait()
 
-    begun = await first.start("save", domain="web", uuid="u", who="", body=body)
+    begun = await operations.start("save", domain="web", uuid="u", who="", body=body)
     await reached.wait()
-    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)  # as if killed here
+    return operations, begun
+
+
+async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -> None:
+    done: list[object] = []
+
+    async def carry_out(record: object) -> None:
+        done.append(record)
+
+    database = await Database.open(tmp_path / "xend.sqlite")
+    _killed, begun = await committed(database, carry_out)
+    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
     await second.recover()
     assert done == [Finish("/kept")]
     assert second.get(begun.id).state is OperationState.DONE
@@ -304,17 +312,8 @@ async def test_a_xend_killed_while_it_finishes_does_not_have_the_next_one_call_t
         carried_out.append(record)
 
     database = await Database.open(tmp_path / "xend.sqlite")
-    first: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
-    reached = asyncio.Event()
-
-    async def body(operation: OperationHandle[Any]) -> None:
-        await operation.commit(Finish("/kept"))
-        reached.set()
-        await asyncio.Event().wait()
-
-    begun = await first.start("save", domain="web", uuid="u", who="", body=body)
-    await reached.wait()
-    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)  # as if killed here
+    _killed, begun = await committed(database, carry_out)
+    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
 
     async def killed(operation: Operation) -> None:
         raise KilledError

@@ -124,9 +124,8 @@ class Lifecycle:
             await self._gone(known[key])
         for key, info in found.items():
             if not info.shutdown or info.shutdown_reason is ShutdownReason.SUSPEND:
-                self._ended.discard(
-                    key
-                )  # who suspends a domain saves, moves or replicates it: it has not ended
+                # Who suspends a domain saves, moves or replicates it: it has not ended.
+                self._ended.discard(key)
             elif key not in self._ended:
                 self._ended.add(key)
                 self._end(info)

@@ -47,10 +47,8 @@ class _Labels:
             self._store.stop_watch(watch)
 
     def has_changed(self) -> bool:
-        changed = [watch for watch in self._watches if watch.fired]
-        for watch in changed:  # each of them, so that none is old news later
-            watch.take()
-        return bool(changed)
+        changed = [watch.take() for watch in self._watches]  # each of them, so that none is old news later
+        return any(changed)
 
     async def read(self) -> None:
         name, target, kind = await self._store.read_many((*self._paths, self._kind_path))

@@ -66,11 +66,6 @@ class Watch:
         await self._wait()
         return self.take()
 
-    @property
-    def fired(self) -> bool:
-        """Something changed that nobody has taken yet."""
-        return bool(self._changed)
-
     def take(self) -> set[str]:
         """The paths that changed up to now, possibly none."""
         changed = set(self._changed)
