@@ -18,7 +18,7 @@ from domus.model.config import Action, Disk, DomainConfig, GuestType, Hvm, Nic, 
 from domus.model.errors import WrongState
 from domus.model.scheduling import SchedulingRequest
 from domus.model.vcpus import PinRequest
-from tests.conftest import traces
+from tests.conftest import check_traces, traces
 from tests.domains.guests import boot_id, create, eventually, in_guest, read_until_up, wait_until_up
 from tests.domains.test_lab_endings import check_core
 
@@ -89,9 +89,7 @@ def guest(request: pytest.FixtureRequest, lab_host: LabHost, guest_config: Domai
         wait_until_up(client, config.name)
         yield Guest(config.name, kind, client, lab_host)
         client.finish(client.destroy(config.name))
-        after = traces(lab_host)
-        for what, lines in before.items():
-            assert after[what] == lines, f"{what} differ after a {kind} guest"
+        check_traces(lab_host, before)
 
 
 def test_it_has_booted_as_what_it_shall_be(guest: Guest) -> None:

@@ -17,7 +17,7 @@ from domus.model.api import CreateRequest
 from domus.model.config import Disk, DomainConfig, GuestType
 from domus.model.errors import BadInput, DomusError
 from domus.storage import kernels
-from tests.conftest import traces
+from tests.conftest import check_traces, traces
 from tests.domains.guests import create, wait_until_up
 
 if TYPE_CHECKING:
@@ -89,11 +89,11 @@ def unpacked(lab_host: LabHost, made: Made, small_guest: tuple[Path, Path]) -> s
 
 @pytest.fixture(autouse=True)
 def no_cell_is_left(lab_host: LabHost) -> Iterator[None]:
-    before = traces(lab_host)["processes"]
+    before = traces(lab_host, "processes")
     yield
     script = "ls -d /var/tmp/xend-boot-* /dev/xend-boot-*; grep xend-boot /proc/mounts"
     assert lab_host.run(["sh", "-c", script], check=False).stdout == ""
-    assert traces(lab_host)["processes"] == before
+    check_traces(lab_host, before)
 
 
 def own(disk: str, guest_type: GuestType = GuestType.PV, **more: object) -> DomainConfig:

@@ -16,7 +16,7 @@ from domus.lab.host import LabHost
 from domus.model.config import DomainConfig, Vdispl, Vkb, Vsnd
 from domus.model.errors import DomainNotFound, LibxlError, NotFound
 from domus.model.live import DeviceInfo
-from tests.conftest import traces
+from tests.conftest import TRACES, check_traces, traces
 from tests.domains.guests import create, kill_xend
 
 pytestmark = pytest.mark.lab
@@ -33,6 +33,9 @@ NODES = {
     "vsnd": ("vsnd", {"short-name": "card", "0/name": "speaker", "0/0/type": "p"}),
 }
 
+
+#: the backend's processes come and go
+WITHOUT_PROCESSES = [kind for kind in TRACES if kind != "processes"]
 
 #: what a backend says: that it has seen a device, and that it is done with it (xen/io/xenbus.h, XenbusState)
 BACKEND = """
@@ -73,16 +76,11 @@ def written(host: LabHost, kind: str, device: DeviceInfo) -> dict[str, str]:
     return dict(zip(wanted, found.split("\n"), strict=False))
 
 
-def left(host: LabHost) -> dict[str, list[str]]:
-    """What there is on the host, without processes: the backend's come and go."""
-    return {what: lines for what, lines in traces(host).items() if what != "processes"}
-
-
 @pytest.mark.parametrize("kind", DEVICES)
 def test_it_is_offered_to_the_guest_listed_and_taken_away(
     lab_host: LabHost, client: Client, backend: None, kind: str
 ) -> None:
-    before = left(lab_host)
+    before = traces(lab_host, *WITHOUT_PROCESSES)
     frontend, wanted = NODES[kind]
     client.finish(client.virtual_devices.attach("guest", DEVICES[kind]))
     (device,) = client.devices.list("guest", frontend)
@@ -90,7 +88,7 @@ def test_it_is_offered_to_the_guest_listed_and_taken_away(
     assert device.backend in lab_host.run(["xl", f"{kind}-list", "guest"]).stdout
     client.finish(client.virtual_devices.detach("guest", kind, device.devid))
     assert client.devices.list("guest", frontend) == []
-    assert left(lab_host) == before
+    check_traces(lab_host, before)
 
 
 def test_what_is_not_there_is_not_detached(client: Client) -> None:
@@ -106,7 +104,7 @@ def test_one_that_nothing_serves_is_told_and_leaves_nothing(lab_host: LabHost, c
     with pytest.raises(LibxlError) as caught:
         client.finish(client.virtual_devices.attach("guest", DEVICES["vsnd"]))
     assert caught.value.hint == "no backend for vsnd runs in Domain-0"
-    assert traces(lab_host) == before
+    check_traces(lab_host, before)
 
 
 def test_xend_killed_meanwhile_leaves_it_whole_or_not_there(lab_host: LabHost, client: Client) -> None:

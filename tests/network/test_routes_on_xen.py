@@ -10,7 +10,7 @@ import pytest
 
 from domus.model.config import Nic
 from domus.model.errors import BadInput, Forbidden, HostProblem, NotFound
-from tests.conftest import traces
+from tests.conftest import check_traces, traces
 from tests.domains.guests import kill_xend
 from tests.network.conftest import Boot, GuestShell, has_card
 
@@ -69,9 +69,9 @@ def host_state(host: LabHost) -> list[str]:
 
 @pytest.fixture
 def unchanged(out: LabHost, client: Client, guest: GuestShell) -> Iterator[None]:
-    before, network = traces(out)["network devices"], host_state(out)
+    before, network = traces(out, "network devices"), host_state(out)
     yield
-    assert traces(out)["network devices"] == before
+    check_traces(out, before)
     assert host_state(out) == network
 
 
