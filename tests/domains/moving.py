@@ -76,6 +76,7 @@ class Pair:
     def __init__(self, hosts: tuple[LabHost, LabHost], image: Path, config: DomainConfig) -> None:
         self.hosts, self.image, self.config = hosts, image, config
         self.clean: dict[str, str] = {}
+        self.manner: dict[str, object] = {}  #: what every request of a move says
 
     @property
     def name(self) -> str:
@@ -86,7 +87,7 @@ class Pair:
         partner = Partner(
             name=to.name, address=identity.address(known.number), port=TLS_PORT, server_name=to.name
         )
-        return replace(MigrateRequest(to=partner), **fields)
+        return replace(MigrateRequest(to=partner), **{**self.manner, **fields})
 
     def other(self, host: LabHost) -> LabHost:
         return self.hosts[host is self.hosts[0]]

@@ -1,7 +1,7 @@
 """Whatever happens at whatever step of a move, on either side: the guest runs on exactly one host.
 
 It counts on a disk that both hosts have, so that it would tell if it ran twice, or had lost a write. One
-guest goes through all of it; the order of the accidents is the seed's.
+guest of each kind of move goes through all of it; the order of the accidents is the seed's.
 """
 
 from __future__ import annotations
@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import pytest
 
 from domus.lab import identity, record
+from domus.model.config import Disk, GuestType
 from domus.model.errors import Cancelled, Conflict, DomusError, NotFound, WrongState
-from domus.model.migration import Side, Stage
+from domus.model.migration import Copying, Side, Stage
 from tests.domains.guests import eventually
 from tests.domains.moving import (
     Pair,
@@ -82,31 +83,77 @@ _LONG: Final = [
 ]
 
 
+class Kind(NamedTuple):
+    """A way to move."""
+
+    name: str
+    guest_type: GuestType
+    manner: dict[str, object]
+    disks: tuple[Disk, ...] = ()  #: of the first host alone
+
+
+#: where a disk that is not shared is
+OWN: Final = "/srv/own.img"
+
+_KINDS: Final = (
+    Kind("suspended", GuestType.PV, {}),
+    Kind("live", GuestType.PVH, {"live": True}),
+    Kind(
+        "live with a disk",
+        GuestType.PVH,
+        {"live": True, "copy_storage": Copying.WHOLE},
+        (Disk(vdev="xvdb", target=OWN),),
+    ),
+)
+
+
 def _shuffled(accidents: list[Accident]) -> list[Accident]:
     return random.Random(SEED).sample(accidents, len(accidents))
 
 
 @pytest.fixture(scope="module")
-def pair(
-    new_host: Callable[[], LabHost], small_guest: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Pair]:
-    """Two hosts that can be armed, and the guest on one of them."""
+def armable(new_host: Callable[[], LabHost]) -> tuple[LabHost, LabHost]:
+    """Two hosts that can be armed."""
     hosts = new_host(), new_host()
-    with a_pair(hosts, small_guest, tmp_path_factory.mktemp("shared")) as pair:
-        for host in hosts:
-            make_armable(host)
-        started(pair)
+    for host in hosts:
+        make_armable(host)
+    return hosts
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(kind, id=kind.name, marks=[pytest.mark.soak] if kind.manner else []) for kind in _KINDS
+    ],
+)
+def pair(
+    request: pytest.FixtureRequest,
+    armable: tuple[LabHost, LabHost],
+    small_guest: tuple[Path, Path],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Pair]:
+    """The guest is on one of both hosts, and moves in one manner."""
+    kind: Kind = request.param
+    with a_pair(armable, small_guest, tmp_path_factory.mktemp("shared")) as pair:
+        pair.manner = kind.manner
+        if kind.disks:
+            pair.hosts[0].run(["sh", "-c", f"head -c 4M /dev/urandom > {OWN}"])
+        started(pair, guest_type=kind.guest_type, disks=(*pair.config.disks, *kind.disks))
         yield pair
 
 
 @pytest.fixture
 def here(pair: Pair) -> Iterator[LabHost]:
-    """The host that has the guest."""
+    """The host that has the guest; a disk of its own is nowhere else, unless it has moved there."""
     owners = pair.owners()
     assert len(owners) == 1
+    other = pair.other(owners[0])
+    other.run(["rm", "-f", OWN])
     yield owners[0]
     for host in pair.hosts:
         disarm(host)
+    if pair.owners() == owners:
+        assert other.run(["ls", "-A", "/srv"]).stdout == ""
 
 
 def _address(host: LabHost) -> str:

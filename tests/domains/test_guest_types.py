@@ -19,8 +19,8 @@ from domus.model.errors import WrongState
 from domus.model.scheduling import SchedulingRequest
 from domus.model.vcpus import PinRequest
 from tests.conftest import check_traces, traces
+from tests.domains.cores import check_core
 from tests.domains.guests import boot_id, create, eventually, in_guest, read_until_up, wait_until_up
-from tests.domains.test_lab_endings import check_core
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -166,7 +166,7 @@ def test_a_disk_comes_is_written_and_goes(guest: Guest) -> None:
     written = guest.run("dd if=/dev/urandom of=/dev/xvdb bs=1M count=2 2>&-; sync; sha256sum < /dev/xvdb")
     guest.client.finish(guest.client.devices.detach_disk(guest.name, "xvdb"))
     assert guest.host.run(["sh", "-c", f"sha256sum < {EXTRA}"]).stdout.strip() == written
-    assert "xvdb" not in guest.run("cat /proc/partitions")
+    eventually(lambda: "xvdb" not in guest.run("cat /proc/partitions"))
 
 
 def test_a_card_comes_is_used_and_goes(guest: Guest) -> None:
@@ -176,7 +176,7 @@ def test_a_card_comes_is_used_and_goes(guest: Guest) -> None:
     guest.run(f"ifconfig eth1 {SECOND_ADDRESS} netmask 255.255.255.0 up")
     guest.host.run(["ping", "-c", "2", "-W", "5", SECOND_ADDRESS])
     guest.client.finish(guest.client.devices.detach_nic(guest.name, "1"))
-    assert "eth1" not in guest.run("ls /sys/class/net")
+    eventually(lambda: "eth1" not in guest.run("ls /sys/class/net"))
     guest.host.run(["ip", "addr", "del", f"{DOM0_SECOND}/24", "dev", "xenbr0"])
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from domus.config import alone
 from domus.model.errors import BadInput, DomusError, Forbidden, HostProblem, InUse, NotFound
+from tests.domains.disks import MIB, SIZE, attach, check_bytes, detach, wait_for
 from tests.domains.guests import Shell, create, eventually, in_guest, kill_xend, wait_until_up
 
 if TYPE_CHECKING:
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from domus.model.operation import Event
 
 pytestmark = pytest.mark.lab
-
-MIB = 1 << 20
-SIZE = 32 * MIB
 
 #: what the disks of the tests are, made once
 MAKE = f"""set -e
@@ -81,18 +79,6 @@ def booted(lab_host: LabHost, client: Client, guest_config: DomainConfig) -> Non
     wait_until_up(client, "guest")
 
 
-def attach(client: Client, disk: Disk) -> None:
-    client.finish(client.devices.attach_disk("guest", disk))
-
-
-def detach(client: Client, *, force: bool = False) -> None:
-    client.finish(client.devices.detach_disk("guest", "xvdb", force=force))
-
-
-def wait_for(shell: Shell, path: str) -> None:
-    shell.run(f"for i in $(seq 50); do [ -e {path} ] && break; sleep 0.1; done; [ -e {path} ]")
-
-
 def revision(client: Client) -> int:
     """That of the last event."""
     return [event.revision for event in client.events(0, follow=False)][-1]
@@ -115,20 +101,6 @@ def test_what_a_guest_writes_to_a_disk_of_each_form_is_there_after_detaching(
     lab_host: LabHost, client: Client, shell: Shell, unchanged: None, uname: str
 ) -> None:
     check_bytes(lab_host, client, shell, xm_disk(uname), FORMS[uname])
-
-
-def check_bytes(lab_host: LabHost, client: Client, shell: Shell, disk: Disk, reader: str) -> None:
-    """What the guest writes to a disk is what `reader`, a command in dom0, prints after it was detached."""
-    attach(client, disk)
-    wait_for(shell, "/dev/xvdb")
-    assert shell.run("cat /sys/block/xvdb/size") == str(SIZE // 512)
-    shell.run("dd if=/dev/urandom of=/noise bs=64k count=16 2>/dev/null")
-    shell.run("dd if=/noise of=/dev/xvdb bs=64k seek=40 conv=fsync 2>/dev/null")
-    theirs = shell.run("sha256sum /noise").split()[0]
-    detach(client)
-    shell.run("for i in $(seq 50); do [ -e /dev/xvdb ] || break; sleep 0.1; done; [ ! -e /dev/xvdb ]")
-    bytes_of = f"{reader} | tail -c +{40 * 65536 + 1} | head -c {MIB} | sha256sum; rm -f /tmp/out"
-    assert lab_host.run(["sh", "-c", bytes_of]).stdout.split()[0] == theirs
 
 
 def test_a_guests_discards_punch_holes_into_its_file(

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from domus.config import alone
 from domus.model.config import Disk
 from domus.model.errors import DomusError
+from tests.domains.disks import SIZE, attach, check_bytes
 from tests.domains.guests import create, wait_until_up
-from tests.domains.test_lab_disks import SIZE, attach, check_bytes
 
 if TYPE_CHECKING:
     from domus.client import Client

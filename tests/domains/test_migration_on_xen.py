@@ -62,7 +62,11 @@ _LISTEN = (
 
 @pytest.mark.parametrize(
     ("guest_type", "live"),
-    [(GuestType.PV, False), pytest.param(GuestType.PVH, True, marks=pytest.mark.soak)],
+    [
+        (GuestType.PV, False),
+        pytest.param(GuestType.PVH, True, marks=pytest.mark.soak),
+        pytest.param(GuestType.HVM, True, marks=pytest.mark.soak),
+    ],
 )
 def test_a_guest_goes_there_and_back_and_counts_on(pair: Pair, guest_type: GuestType, live: bool) -> None:
     addresses = ("10.77.0.100", "fd77::100")

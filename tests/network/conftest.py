@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -96,3 +97,11 @@ def boot(client: Client, guest_config: DomainConfig) -> Iterator[Boot]:
             return GuestShell(client, name, consoles.enter_context(ExitStack()))
 
         yield start
+
+
+def host_state(host: LabHost) -> list[str]:
+    """Everything of dom0's network that plugging could leave."""
+    look = "ip -br addr; ip route show table all; ip -6 route; nft list ruleset"
+    look += "; ip neigh show proxy; ip -6 neigh show proxy"
+    # How long a route that a router advertised is good for is none of ours.
+    return re.sub(r"expires \d+sec", "", host.run(["sh", "-c", look]).stdout).splitlines()

@@ -12,8 +12,7 @@ from domus.model.errors import AlreadyExists, BadInput, InUse, NotFound, WrongSt
 from domus.model.networks import Network, NetworkKind
 from domus.model.operation import OperationState
 from tests.domains.guests import eventually, kill_xend
-from tests.network.conftest import Boot, GuestShell, has_no_card
-from tests.network.test_routes_on_xen import host_state
+from tests.network.conftest import Boot, GuestShell, has_no_card, host_state
 
 if TYPE_CHECKING:
     from domus.client import Client

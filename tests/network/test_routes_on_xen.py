@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from domus.model.config import Nic
 from domus.model.errors import BadInput, Forbidden, HostProblem, NotFound
 from tests.conftest import check_traces, traces
 from tests.domains.guests import kill_xend
-from tests.network.conftest import Boot, GuestShell, has_card
+from tests.network.conftest import Boot, GuestShell, has_card, host_state
 
 if TYPE_CHECKING:
     from domus.client import Client
@@ -57,14 +56,6 @@ def out(lab_host: LabHost) -> LabHost:
 @pytest.fixture(scope="module")
 def guest(out: LabHost, boot: Boot) -> GuestShell:
     return boot("routed", memory_mib=160)
-
-
-def host_state(host: LabHost) -> list[str]:
-    """Everything of dom0's network that plugging could leave."""
-    look = "ip -br addr; ip route show table all; ip -6 route; nft list ruleset"
-    look += "; ip neigh show proxy; ip -6 neigh show proxy"
-    # How long a route that a router advertised is good for is none of ours.
-    return re.sub(r"expires \d+sec", "", host.run(["sh", "-c", look]).stdout).splitlines()
 
 
 @pytest.fixture

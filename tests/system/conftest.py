@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -66,6 +67,14 @@ def xm(environment: dict[str, str], workplace: Path) -> Xm:
         return done
 
     return run
+
+
+def wait_until_up(xm: Xm, name: str) -> None:
+    """Wait until the small guest has said that it is up (a shutdown before that is lost on Linux)."""
+    until = time.monotonic() + 240
+    while "is up." not in xm("console", name, check=False).stdout:
+        assert time.monotonic() < until
+        time.sleep(0.5)
 
 
 @pytest.fixture

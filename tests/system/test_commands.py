@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from domus.lab.host import LabHost
-from tests.system.conftest import XM_PROGRAM, Xm
+from tests.system.conftest import XM_PROGRAM, Xm, wait_until_up
 
 pytestmark = pytest.mark.lab
 
@@ -219,11 +219,3 @@ def read_until(source: int, text: bytes, within: float = 90.0) -> bytes:
         assert data, f"{text!r} did not come: {seen!r}"
         seen += data
     return seen
-
-
-def wait_until_up(xm: Xm, name: str) -> None:
-    """Wait until the small guest has said that it is up (a shutdown before that is lost on Linux)."""
-    until = time.monotonic() + 240
-    while "is up." not in xm("console", name, check=False).stdout:
-        assert time.monotonic() < until
-        time.sleep(0.5)

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from domus.lab.host import LabHost
-from tests.system.conftest import Xm
-from tests.system.test_commands import wait_until_up
+from tests.system.conftest import Xm, wait_until_up
 
 pytestmark = pytest.mark.lab
 
