@@ -171,6 +171,8 @@ def test_a_disk_comes_is_written_and_goes(guest: Guest) -> None:
 
 def test_a_card_comes_is_used_and_goes(guest: Guest) -> None:
     guest.host.run(["ip", "addr", "replace", f"{DOM0_SECOND}/24", "dev", "xenbr0"])
+    # dom0 still knows the card of the guest before, which had the same address
+    guest.host.run(["ip", "neigh", "flush", "dev", "xenbr0"])
     guest.client.finish(guest.client.devices.attach_nic(guest.name, Nic(bridge="xenbr0")))
     eventually(lambda: "eth1" in guest.run("ls /sys/class/net"))
     guest.run(f"ifconfig eth1 {SECOND_ADDRESS} netmask 255.255.255.0 up")
