@@ -199,7 +199,7 @@ def test_a_specification_means_what_the_reference_says(spec: str, expected: dict
     ("spec", "said"),
     [
         ("phy:/dev/a", "VDEV and MODE are missing"),
-        ("phy:/dev/a,xvda", ""),
+        ("phy:/dev/a,xvda", "MODE is missing"),
         ("phy:/a,xvda,x", "mode 'x'"),
         ("phy:/a,sdq,w", "'sdq' is not a virtual disk"),
         ("phy:0x301,hda1,w", "device number"),
@@ -211,19 +211,24 @@ def test_a_specification_means_what_the_reference_says(spec: str, expected: dict
         ("vdev=xvda,fromat=raw,target=/x", "did you mean format?"),
         ("vdev=xvda,backendtype=foo,target=/x", "must be one of"),
         ("/a,raw,xvda,rw,extra", "too many words"),
-        ("vmdk:/x,xvda,w", ""),
-        ("/a,foo,xvda,w", ""),
+        ("/a,foo,xvda,w", "mode 'xvda'"),
+        ("iscsi:iqn=a,portal=b,xvdb,w", "script=block-iscsi"),
     ],
 )
 def test_a_wrong_specification_is_refused_with_its_index(spec: str, said: str) -> None:
-    if not said:
-        return
     with pytest.raises(InvalidConfig) as caught:
         load_text(f"name = 'd'\nkernel = '/k'\ndisk = ['phy:/dev/b,xvdz,w', {spec!r}]\n", source_name="g.cfg")
     (problem,) = caught.value.problems
     assert problem.where.startswith("g.cfg:3:")
     assert "disk[1]" in str(problem)
     assert said in str(problem)
+
+
+def test_a_type_that_is_none_of_xens_takes_a_script_of_its_name() -> None:
+    loaded = load_text("name = 'd'\nkernel = '/k'\ndisk = ['vmdk:/x,xvda,w']\n", source_name="g.cfg")
+    assert loaded.config.disks[0].script == "block-vmdk"
+    (told,) = loaded.findings
+    assert "needs a script block-vmdk" in str(told)
 
 
 def test_the_caret_stands_below_the_offending_word() -> None:

@@ -106,7 +106,11 @@ class _Reader:
         elif key in _COLO:
             self.error(f"{key}= belongs to COLO, which Domus does not do", near=key)
         else:
-            self.error(f"unknown parameter {key[:40]!r}", did_you_mean(key, (*_KEYS, *_FLAGS)), near=key)
+            prefix, colon, _ = key.partition(":")
+            hint = did_you_mean(key, (*_KEYS, *_FLAGS))
+            if colon and prefix in _SCRIPTED:
+                hint = f"what has parameters of its own comes last: vdev=...,script=block-{prefix},target=..."
+            self.error(f"unknown parameter {key[:40]!r}", hint, near=key)
 
     def _choose(self, key: str, value: str, words: tuple[str, ...]) -> None:
         if value not in words:
