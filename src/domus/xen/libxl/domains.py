@@ -10,7 +10,7 @@ from typing import Final
 from domus.model.errors import DomainNotFound, LibxlError
 from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Library, Prototypes
 from domus.xen.libxl.calls import Calls, Document
-from domus.xen.libxl.records import Records, Snapshot
+from domus.xen.libxl.records import Domain, Records, Snapshot, domain_of
 
 _CONSOLE_PV: Final = 2  # libxl_types.idl, libxl_console_type
 
@@ -36,9 +36,9 @@ class DomainReads(Calls):
         self._unchanged: dict[bytes, Document] = {}  # by the struct that it was printed from
         self._records = Records(library)
         self._listing = threading.Lock()
-        self._former: list[Document] = []
-        #: Xen's record of each of those; None where it changed while libxl was asked
-        self._seen: list[bytes | None] = []
+        #: how many the last list had, and those of them that Xen's records tell: a document and its record
+        self._had = 0
+        self._remembered: dict[Domain, tuple[Document, bytes]] = {}
 
     def list_domains(self) -> list[Document]:
         """libxl_dominfo of each domain, in order of domid, domain 0 included.
@@ -47,33 +47,36 @@ class DomainReads(Calls):
         object: not to be changed.
         """
         with self._listing:
-            before = self._records.read(len(self._former))
+            before = self._records.read(self._had)
             documents = self._refreshed(before) or self._all()
-            after = self._records.read(len(documents))
+            self._had = len(documents)
+            after = self._records.read(self._had)
+            self._records.learn(after, documents)
             # What changed between the two may have changed before or after libxl was asked.
-            then, now = (self._records.split(each, documents) for each in (before, after))
-            if then is None or now is None:
-                self._seen = [None] * len(documents)
-            else:
-                self._seen = [each if each == other else None for each, other in zip(then, now, strict=True)]
-            self._former = documents
-            return [*documents]
+            then, now = (self._records.split(each) for each in (before, after))
+            self._remembered = {
+                domain: (document, now[domain])
+                for domain, document in ((domain_of(each), each) for each in documents)
+                if domain in now and then.get(domain) == now[domain]
+            }
+            return documents
 
     def _refreshed(self, snapshot: Snapshot) -> list[Document] | None:
-        """The domains of the last time, with those asked for again that have changed; None: ask for all."""
-        records = self._records.split(snapshot, self._former)
-        if records is None:
-            return None
-        pairs = zip(records, self._seen, strict=True)
-        changed = [place for place, (record, seen) in enumerate(pairs) if record != seen]
-        if len(changed) > max(len(records) // 2, 1):
-            return None
-        documents = [*self._former]
-        for place in changed:
-            found = self.domain_info(documents[place]["domid"])
-            if found is None or found["uuid"] != documents[place]["uuid"]:
-                return None
-            documents[place] = found
+        """Domains of which Xen says what it said the last time, as they were; libxl says of the others.
+
+        None: libxl is to be asked for all.
+        """
+        records = self._records.split(snapshot)
+        documents: list[Document] = []
+        asked = 0
+        for domain, record in records.items():
+            document, known = self._remembered.get(domain, (None, b""))
+            if document is None or known != record:
+                asked += 1
+                document = self.domain_info(domain.domid)
+                if asked > max(len(records) // 2, 1) or document is None or domain_of(document) != domain:
+                    return None
+            documents.append(document)
         return documents
 
     def _all(self) -> list[Document]:

@@ -30,8 +30,18 @@ _ROOM: Final = 1024
 #: domains that may have come since the last time
 _MORE: Final = 16
 
+#: bytes of a domid, with which a record begins (domid_t)
+_DOMID: Final = 2
+
 #: bytes of a uuid
 _UUID: Final = 16
+
+
+class Domain(NamedTuple):
+    """One boot of a domain; both are needed, for one that is dying may have the uuid of the next."""
+
+    domid: int
+    uuid: bytes
 
 
 class Snapshot(NamedTuple):
@@ -57,19 +67,32 @@ class Records:
         found = self._library.xc_domain_getinfolist(self._opened(), 0, most, buffer)
         return Snapshot(found, buffer.raw) if found < most else Snapshot(0, b"")
 
-    def split(self, snapshot: Snapshot, documents: Sequence[Document]) -> list[bytes] | None:
-        """The record of each of these domains; None: there are others, or it cannot be told.
+    def split(self, snapshot: Snapshot) -> dict[Domain, bytes]:
+        """The record of each domain, in order of domid; none until it is known how long one is."""
+        step, handle = self._length, self._handle
+        found = {}
+        for start in range(0, step * snapshot.number, step or 1):
+            record = snapshot.records[start : start + step]
+            domid = int.from_bytes(record[:_DOMID], "little")
+            found[Domain(domid, record[handle : handle + _UUID])] = record
+        return found
+
+    def learn(self, snapshot: Snapshot, documents: Sequence[Document]) -> None:
+        """Find out how long a record is, and where its uuid is, from two guests'; domain 0's is all zeros.
 
         Args:
-            documents: libxl's, in order of domid.
+            documents: libxl's, in order of domid, of about the same moment.
         """
-        uuids = [_uuid_bytes(document["uuid"]) for document in documents]
-        if snapshot.number != len(uuids) or not (self._length or self._measure(snapshot, uuids)):
-            return None
-        step = self._length
-        pieces = [snapshot.records[step * place : step * (place + 1)] for place in range(len(uuids))]
-        told = [piece[self._handle : self._handle + _UUID] for piece in pieces]
-        return pieces if told == uuids else None
+        if self._length or len(documents) < 3 or snapshot.number != len(documents):
+            return
+        domains = [domain_of(each) for each in documents]
+        first, second = (snapshot.records.find(domain.uuid) for domain in domains[1:3])
+        length, handle = second - first, 2 * first - second
+        if first < 0 or not 0 <= handle < length <= _ROOM:
+            return
+        self._length, self._handle = length, handle
+        if [*self.split(snapshot)] != domains:
+            self._length = 0  # a uuid was found in something else
 
     def close(self) -> None:
         """Let go of Xen."""
@@ -84,16 +107,10 @@ class Records:
                 raise HostProblem("libxenctrl cannot talk to Xen")
         return self._interface
 
-    def _measure(self, snapshot: Snapshot, uuids: Sequence[bytes]) -> bool:
-        """Find the length of a record from where the uuids of two domains are; domain 0's is all zeros."""
-        if len(uuids) < 3:
-            return False
-        first, second = (snapshot.records.find(each) for each in uuids[1:3])
-        length, handle = second - first, 2 * first - second
-        if first < 0 or not 0 <= handle < length <= _ROOM:
-            return False
-        self._length, self._handle = length, handle
-        return True
+
+def domain_of(document: Document) -> Domain:
+    """Which boot of which domain a document of libxl's tells of."""
+    return Domain(document["domid"], _uuid_bytes(document["uuid"]))
 
 
 @lru_cache(maxsize=4096)
