@@ -228,7 +228,9 @@ def check_lists_ask_again_for_what_has_changed_and_for_nothing_else() -> None:
         assert after[changing]["max_memkb"] != before[changing]["max_memkb"]
         assert after[still] is before[still]
         with guest("coming") as coming:
-            assert listed()[coming]["paused"]
+            now = listed()
+            assert now[coming]["paused"]
+            assert now[still] is before[still]
         _libxl.rename(still, "renamed", old="still")
         _libxl.destroy(changing)
         wait_for(lambda: changing not in domids())
