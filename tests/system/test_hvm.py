@@ -24,7 +24,7 @@ from tests.system.rfb import Viewer
 if TYPE_CHECKING:
     from domus.client import Client
 
-# Not seen to pass whole yet: the machine at hand was too busy to boot Linux in an HVM guest in time.
+# Linux takes minutes to boot in an HVM guest of an emulated host.
 pytestmark = [pytest.mark.lab, pytest.mark.soak]
 
 #: of the big kernel, which is dom0's: the CD drive behind QEMU's IDE controller, buttons and keys, the card
