@@ -10,7 +10,7 @@ from typing import Final
 from domus.model.errors import DomainNotFound, LibxlError
 from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Library, Prototypes
 from domus.xen.libxl.calls import Calls, Document
-from domus.xen.libxl.records import Domain, Records, Snapshot, domain_of
+from domus.xen.libxl.records import Key, Records, Snapshot, domid_of, key_of
 
 _CONSOLE_PV: Final = 2  # libxl_types.idl, libxl_console_type
 
@@ -38,7 +38,7 @@ class DomainReads(Calls):
         self._listing = threading.Lock()
         #: how many the last list had, and those of them that Xen's records tell: a document and its record
         self._had = 0
-        self._remembered: dict[Domain, tuple[Document, bytes]] = {}
+        self._remembered: dict[Key, tuple[Document, bytes]] = {}
 
     def list_domains(self) -> list[Document]:
         """libxl_dominfo of each domain, in order of domid, domain 0 included.
@@ -48,36 +48,37 @@ class DomainReads(Calls):
         """
         with self._listing:
             before = self._records.read(self._had)
-            documents = self._refreshed(before) or self._all()
+            found = self._refreshed(before) or {key_of(each): each for each in self._all()}
+            documents = [*found.values()]
             self._had = len(documents)
             after = self._records.read(self._had)
             self._records.learn(after, documents)
             # What changed between the two may have changed before or after libxl was asked.
-            then, now = (self._records.split(each) for each in (before, after))
+            then = self._records.split(before)
             self._remembered = {
-                domain: (document, now[domain])
-                for domain, document in ((domain_of(each), each) for each in documents)
-                if domain in now and then.get(domain) == now[domain]
+                key: (found[key], record)
+                for key, record in self._records.split(after).items()
+                if then.get(key) == record and key in found
             }
             return documents
 
-    def _refreshed(self, snapshot: Snapshot) -> list[Document] | None:
+    def _refreshed(self, snapshot: Snapshot) -> dict[Key, Document] | None:
         """Domains of which Xen says what it said the last time, as they were; libxl says of the others.
 
         None: libxl is to be asked for all.
         """
         records = self._records.split(snapshot)
-        documents: list[Document] = []
+        found: dict[Key, Document] = {}
         asked = 0
-        for domain, record in records.items():
-            document, known = self._remembered.get(domain, (None, b""))
+        for key, record in records.items():
+            document, known = self._remembered.get(key, (None, b""))
             if document is None or known != record:
                 asked += 1
-                document = self.domain_info(domain.domid)
-                if asked > max(len(records) // 2, 1) or document is None or domain_of(document) != domain:
+                document = self.domain_info(domid_of(key))
+                if asked > max(len(records) // 2, 1) or document is None or key_of(document) != key:
                     return None
-            documents.append(document)
-        return documents
+            found[key] = document
+        return found
 
     def _all(self) -> list[Document]:
         number = ctypes.c_int()

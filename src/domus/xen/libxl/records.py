@@ -13,7 +13,6 @@ import ctypes
 import uuid
 from collections.abc import Sequence
 from ctypes import c_int, c_uint, c_uint32, c_void_p
-from functools import lru_cache
 from typing import Final, NamedTuple
 
 from domus.model.errors import HostProblem
@@ -37,11 +36,9 @@ _DOMID: Final = 2
 _UUID: Final = 16
 
 
-class Domain(NamedTuple):
-    """One boot of a domain; both are needed, for one that is dying may have the uuid of the next."""
-
-    domid: int
-    uuid: bytes
+#: One boot of a domain: its domid and its uuid, as they are in a record; one that is dying may have the uuid
+#: of the next. Plain bytes, for each list makes and compares hundreds of them.
+Key = bytes
 
 
 class Snapshot(NamedTuple):
@@ -67,15 +64,12 @@ class Records:
         found = self._library.xc_domain_getinfolist(self._opened(), 0, most, buffer)
         return Snapshot(found, buffer.raw) if found < most else Snapshot(0, b"")
 
-    def split(self, snapshot: Snapshot) -> dict[Domain, bytes]:
+    def split(self, snapshot: Snapshot) -> dict[Key, bytes]:
         """The record of each domain, in order of domid; none until it is known how long one is."""
-        step, handle = self._length, self._handle
-        found = {}
-        for start in range(0, step * snapshot.number, step or 1):
-            record = snapshot.records[start : start + step]
-            domid = int.from_bytes(record[:_DOMID], "little")
-            found[Domain(domid, record[handle : handle + _UUID])] = record
-        return found
+        step, begin, end = self._length, self._handle, self._handle + _UUID
+        places = range(0, step * snapshot.number, step or 1)
+        records = [snapshot.records[place : place + step] for place in places]
+        return {record[:_DOMID] + record[begin:end]: record for record in records}
 
     def learn(self, snapshot: Snapshot, documents: Sequence[Document]) -> None:
         """Find out how long a record is, and where its uuid is, from two guests'; domain 0's is all zeros.
@@ -85,13 +79,13 @@ class Records:
         """
         if self._length or len(documents) < 3 or snapshot.number != len(documents):
             return
-        domains = [domain_of(each) for each in documents]
-        first, second = (snapshot.records.find(domain.uuid) for domain in domains[1:3])
+        keys = [key_of(each) for each in documents]
+        first, second = (snapshot.records.find(key[_DOMID:]) for key in keys[1:3])
         length, handle = second - first, 2 * first - second
         if first < 0 or not 0 <= handle < length <= _ROOM:
             return
         self._length, self._handle = length, handle
-        if [*self.split(snapshot)] != domains:
+        if [*self.split(snapshot)] != keys:
             self._length = 0  # a uuid was found in something else
 
     def close(self) -> None:
@@ -108,12 +102,11 @@ class Records:
         return self._interface
 
 
-def domain_of(document: Document) -> Domain:
-    """Which boot of which domain a document of libxl's tells of."""
-    return Domain(document["domid"], _uuid_bytes(document["uuid"]))
+def key_of(document: Document) -> Key:
+    """The key of the domain that a document of libxl's tells of."""
+    return int(document["domid"]).to_bytes(_DOMID, "little") + uuid.UUID(document["uuid"]).bytes
 
 
-@lru_cache(maxsize=4096)
-def _uuid_bytes(text: str) -> bytes:
-    """As it is in a record. Parsing the same ones again takes longer than all the comparing."""
-    return uuid.UUID(text).bytes
+def domid_of(key: Key) -> int:
+    """The domid in a key."""
+    return int.from_bytes(key[:_DOMID], "little")
