@@ -267,11 +267,23 @@ async def test_what_is_committed_is_neither_cancelled_nor_undone(tmp_path: Path)
         assert made.exists()
 
 
-async def committed(
-    database: Database, carry_out: Callable[[object], Coroutine[Any, Any, None]]
-) -> tuple[Operations[Any], Operation]:
-    """Operations as if killed here, to be kept alive, and the one that has committed to `Finish("/kept")`."""
-    operations: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
+@asynccontextmanager
+async def killed_when_committed(
+    tmp_path: Path,
+) -> AsyncIterator[tuple[Callable[[], Operations[Any]], Operation, list[object]]]:
+    """What makes the next xend's operations after one was killed, the operation that had committed to
+    `Finish("/kept")`, and what is carried out.
+    """
+    database = await Database.open(tmp_path / "xend.sqlite")
+    carried_out: list[object] = []
+
+    async def carry_out(record: object) -> None:
+        carried_out.append(record)
+
+    def next_xend() -> Operations[Any]:
+        return Operations(database, RemoveFile | Finish, carry_out)
+
+    operations = next_xend()
     reached = asyncio.Event()
 
     async def body(operation: OperationHandle[Any]) -> None:
@@ -283,52 +295,36 @@ async def committed(
 
     begun = await operations.start("save", domain="web", uuid="u", who="", body=body)
     await reached.wait()
-    return operations, begun
-
-
-async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -> None:
-    done: list[object] = []
-
-    async def carry_out(record: object) -> None:
-        done.append(record)
-
-    database = await Database.open(tmp_path / "xend.sqlite")
-    _killed, begun = await committed(database, carry_out)
-    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
-    await second.recover()
-    assert done == [Finish("/kept")]
-    assert second.get(begun.id).state is OperationState.DONE
+    yield next_xend, begun, carried_out
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
     await database.close()
+
+
+async def test_what_was_committed_is_finished_by_the_next_xend(tmp_path: Path) -> None:
+    async with killed_when_committed(tmp_path) as (next_xend, begun, carried_out):
+        second = next_xend()
+        await second.recover()
+        assert carried_out == [Finish("/kept")]
+        assert second.get(begun.id).state is OperationState.DONE
 
 
 async def test_a_xend_killed_while_it_finishes_does_not_have_the_next_one_call_that_undone(
     tmp_path: Path,
 ) -> None:
-    carried_out: list[object] = []
-
-    async def carry_out(record: object) -> None:
-        carried_out.append(record)
-
-    database = await Database.open(tmp_path / "xend.sqlite")
-    _killed, begun = await committed(database, carry_out)
-    second: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
-
     async def killed(operation: Operation) -> None:
         raise KilledError
 
-    second.journal.finish = killed  # type: ignore[method-assign]
-    with pytest.raises(KilledError):
-        await second.recover()
-    third: Operations[Any] = Operations(database, RemoveFile | Finish, carry_out)
-    await third.recover()
-    assert carried_out == [Finish("/kept"), Finish("/kept")]
-    assert third.get(begun.id).state is OperationState.DONE
-    assert not await third.journal.unfinished()
-    for task in asyncio.all_tasks() - {asyncio.current_task()}:
-        task.cancel()
-    await database.close()
+    async with killed_when_committed(tmp_path) as (next_xend, begun, carried_out):
+        second = next_xend()
+        second.journal.finish = killed  # type: ignore[method-assign]
+        with pytest.raises(KilledError):
+            await second.recover()
+        third = next_xend()
+        await third.recover()
+        assert carried_out == [Finish("/kept"), Finish("/kept")]
+        assert third.get(begun.id).state is OperationState.DONE
+        assert not await third.journal.unfinished()
 
 
 async def test_an_operation_that_an_undo_brought_to_its_end_is_done(tmp_path: Path) -> None:

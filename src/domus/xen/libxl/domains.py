@@ -10,7 +10,7 @@ from typing import Final
 from domus.model.errors import DomainNotFound, LibxlError
 from domus.xen.libxl.abi import CTX, DOMID, HOW, STRUCT, TEXT, Library, Prototypes
 from domus.xen.libxl.calls import Calls, Document
-from domus.xen.libxl.records import Key, Records, Snapshot, domid_of, key_of
+from domus.xen.libxl.records import Key, Records, domid_of, key_of
 
 _CONSOLE_PV: Final = 2  # libxl_types.idl, libxl_console_type
 
@@ -47,14 +47,13 @@ class DomainReads(Calls):
         object: not to be changed.
         """
         with self._listing:
-            before = self._records.read(self._had)
-            found = self._refreshed(before) or {key_of(each): each for each in self._all()}
+            then = self._records.split(self._records.read(self._had))
+            found = self._refreshed(then) or {key_of(each): each for each in self._all()}
             documents = [*found.values()]
             self._had = len(documents)
             after = self._records.read(self._had)
             self._records.learn(after, documents)
             # What changed between the two may have changed before or after libxl was asked.
-            then = self._records.split(before)
             self._remembered = {
                 key: (found[key], record)
                 for key, record in self._records.split(after).items()
@@ -62,12 +61,11 @@ class DomainReads(Calls):
             }
             return documents
 
-    def _refreshed(self, snapshot: Snapshot) -> dict[Key, Document] | None:
+    def _refreshed(self, records: dict[Key, bytes]) -> dict[Key, Document] | None:
         """Domains of which Xen says what it said the last time, as they were; libxl says of the others.
 
         None: libxl is to be asked for all.
         """
-        records = self._records.split(snapshot)
         found: dict[Key, Document] = {}
         asked = 0
         for key, record in records.items():
